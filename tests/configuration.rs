@@ -196,6 +196,12 @@ async fn a_table_without_permission_is_reported_with_the_missing_grant() -> Resu
     let mut as_reader = url::Url::parse(&url)?;
     as_reader.set_username(&role).map_err(|()| "no user in the URL")?;
     let (platform, schema) = inspect(as_reader.as_str()).await?;
+    let detected = daymark::config::DetectedFormats::new();
+    let options = daymark::config::StarterOptions::default();
+    let statistics = daymark::platform::Statistics::default();
+    let starter = daymark::config::starter_file(&schema, &detected, &statistics, None, &options);
+    let named = starter.to_decide.iter().any(|sentence| sentence.contains("may not read 1 table."));
+    assert!(named, "{:?}", starter.to_decide);
     let directory = tempfile::tempdir()?;
     let text = "[sources.posts]\ntable = \"posts\"\ntime_column = \"created_at\"\n";
     let config = configured(directory.path(), text)?;

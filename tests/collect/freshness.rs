@@ -204,3 +204,28 @@ async fn a_materialized_view_not_refreshed_since_the_day_ended_is_refused() {
     let report = collect_day(&world.context, None, &[], &never).await.unwrap();
     assert_eq!(report.recorded.len(), 1, "the view was refreshed after the end of yesterday");
 }
+
+/// A copy that is made every night looks like a platform without activity, so that its days are recorded.
+#[tokio::test]
+async fn check_warns_of_a_sqlite_file_that_was_not_written_since_the_day_ended() {
+    let world = World::sqlite().await;
+    let warnings = async || {
+        let scope = CheckScope { store: false, definitions: false, platform: true };
+        let report = check(&world.context, &definitions(world.time_format()), scope).await;
+        let warnings = report.findings.into_iter().filter(|finding| !finding.is_error());
+        warnings.map(|finding| finding.message).filter(|message| message.contains("copy")).collect::<Vec<_>>()
+    };
+    assert!(
+        warnings().await.is_empty(),
+        "the platform was written after the day's end: {:?}",
+        warnings().await
+    );
+    let day_before = world.clock.now() - SignedDuration::from_hours(36);
+    let path = world.platform_url.strip_prefix("sqlite:").unwrap();
+    let file = std::fs::File::options().write(true).open(path).unwrap();
+    file.set_modified(day_before.into()).unwrap();
+    let named = warnings().await;
+    assert!(named.len() == 1 && named[0].contains("it was not written since"), "{named:?}");
+    let report = collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
+    assert!(!report.recorded.is_empty() && report.failed.is_empty());
+}

@@ -41,6 +41,7 @@ const EXCLUDED: &[&str] = &[
     "canceled",
     "rejected",
     "destroyed",
+    "test",
 ];
 /// Words in names of flags that mark rows that count.
 const INCLUDED: &[&str] = &["published", "visible", "approved", "active", "enabled", "listed"];

@@ -6,12 +6,12 @@ use crate::{
     config::{
         file::declaration::Declarations, finding::Finding, presets::PLACE, recognise::names::table_name,
     },
-    metric::Definition,
+    metric::{Definition, Measure},
     platform::{Schema, Statistics, Table},
 };
 
-/// A warning for each source that `definitions` read and that has no rows. On a platform that is all empty, having none says
-/// nothing about a table.
+/// A warning for each source without rows because of which a metric would always be 0: one that reads no source with rows. On a
+/// platform without any rows there are no warnings, because every table is empty then.
 pub fn empty_sources(
     declarations: &Declarations,
     schema: &Schema,
@@ -24,6 +24,14 @@ pub fn empty_sources(
     if tables.iter().all(|(_, table)| statistics.is_empty(table)) {
         return Vec::new();
     }
+    let is_empty = |name: &str| {
+        let table = tables.iter().find(|(known, _)| *known == name).map(|(_, table)| table);
+        table.is_some_and(|table| statistics.is_empty(table))
+    };
+    let has_zeros = |name: &str| {
+        let mut measures = definitions.iter().map(|definition| &definition.measure);
+        measures.any(|measure| measure.source_names().contains(&name) && is_always_zero(measure, is_empty))
+    };
     let warning = |(name, table): &(&String, &Table)| {
         let declared = declarations.sources.iter().find(|declaration| declaration.name == **name);
         let message = format!(
@@ -40,5 +48,17 @@ pub fn empty_sources(
         let place = declared.map_or(PLACE, |declaration| declaration.place.as_str());
         Finding::warning(place, message).hint(hint)
     };
-    tables.iter().filter(|(_, table)| statistics.is_empty(table)).map(warning).collect()
+    tables.iter().filter(|(name, _)| is_empty(name) && has_zeros(name)).map(warning).collect()
+}
+
+fn is_always_zero(measure: &Measure, is_empty: impl Fn(&str) -> bool + Copy) -> bool {
+    match measure {
+        Measure::Ratio { numerator, denominator } => {
+            is_always_zero(numerator, is_empty) || is_always_zero(denominator, is_empty)
+        }
+        measure => {
+            let sources = measure.source_names();
+            !sources.is_empty() && sources.into_iter().all(is_empty)
+        }
+    }
 }

@@ -15,6 +15,7 @@ use crate::{
         file::read_text,
         finding::Finding,
         presets::has_metric,
+        recognise::system_tables::application_tables,
         resolve::{ResolveRequest, Resolved, resolve},
         settings::Preset,
         template::{
@@ -111,7 +112,7 @@ pub fn starter_file(
     }
     let resolved = resolve(&body);
     StarterFile {
-        to_decide: to_decide(&survey, &resolved, options),
+        to_decide: to_decide(&survey, &resolved, options, unreadable_tables(schema)),
         proposed: survey.taken().map(ProposedMetric::from).collect(),
         left: survey.left(),
         found: FoundTables {
@@ -153,8 +154,28 @@ impl From<&Proposal> for ProposedMetric {
     }
 }
 
-fn to_decide(survey: &Survey, resolved: &Resolved, options: &StarterOptions) -> Vec<String> {
+/// The number of the application's tables that the platform's role may not read.
+fn unreadable_tables(schema: &Schema) -> usize {
+    application_tables(schema).iter().filter(|table| !table.readable).count()
+}
+
+fn to_decide(
+    survey: &Survey,
+    resolved: &Resolved,
+    options: &StarterOptions,
+    unreadable: usize,
+) -> Vec<String> {
     let mut sentences = Vec::new();
+    if resolved.definitions.is_empty() {
+        sentences.push("No metric is recorded yet.".to_owned());
+    }
+    if unreadable > 0 {
+        let tables = if unreadable == 1 { "1 table".to_owned() } else { format!("{unreadable} tables") };
+        sentences.push(format!(
+            "The platform's role may not read {tables}. Comments in the file have the statements by which their owner permits it; \
+             then run `daymark init --force` again."
+        ));
+    }
     if options.time_zone == "UTC" {
         sentences.push("time_zone is \"UTC\": set it to the zone in which your days begin.".to_owned());
     }
