@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::{
-    metric::{Definition, Filter, Measure, MetricType, Rows, Source, TimeFormat},
+    metric::{DashboardPlace, Definition, Filter, Measure, MetricType, Rows, Source, TimeFormat},
     store::{Origin, StoredDefinition},
 };
 
@@ -36,6 +36,7 @@ pub(crate) fn stored(category: &str, measure: Measure) -> StoredDefinition {
         description: String::new(),
         unit: "count".to_owned(),
         format_pattern: "0,0".to_owned(),
+        dashboard: DashboardPlace::default(),
         expected: None,
         backfill: crate::metric::BackfillMode::default(),
         time_zone: "UTC".to_owned(),

@@ -12,6 +12,7 @@ CREATE TABLE posts (
     author_id  INTEGER NOT NULL REFERENCES profiles (id) ON DELETE CASCADE,
     title      TEXT NOT NULL,
     content    TEXT NOT NULL,
+    topic      TEXT NOT NULL,
     created_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
 );
 

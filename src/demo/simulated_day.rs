@@ -117,12 +117,14 @@ impl<'a> SimulatedDay<'a> {
     async fn write_posts(&mut self) -> Result<u64, sqlx::Error> {
         let rows = (0..self.number(creation_rate::POSTS))
             .map(|_| {
-                json!([self.member(), texts::title(self.random), texts::remark(self.random), self.moment()])
+                let (author, title) = (self.member(), texts::title(self.random));
+                let topic = texts::topic(&title);
+                json!([author, title, texts::remark(self.random), topic, self.moment()])
             })
             .collect();
         self.insert(
-            "INSERT INTO posts (author_id, title, content, created_at)
-             SELECT value->>0, value->>1, value->>2, value->>3 FROM json_each(?)",
+            "INSERT INTO posts (author_id, title, content, topic, created_at)
+             SELECT value->>0, value->>1, value->>2, value->>3, value->>4 FROM json_each(?)",
             rows,
         )
         .await

@@ -102,6 +102,23 @@ impl BackfillMode {
     }
 }
 
+/// Where dashboards show a metric.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DashboardPlace {
+    /// Whether the overview shows it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub headline: bool,
+    /// The heading under which it is listed; empty for none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub group: String,
+}
+
+impl DashboardPlace {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// One metric. It carries the sources that it reads, so that a stored version of it says everything about how its
 /// records were made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,6 +135,8 @@ pub struct Definition {
     /// How a dashboard writes the value: `0,0`, `0.0`, …
     #[serde(default)]
     pub format_pattern: String,
+    #[serde(default, skip_serializing_if = "DashboardPlace::is_default")]
+    pub dashboard: DashboardPlace,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<ExpectedRange>,
     #[serde(default, skip_serializing_if = "BackfillMode::is_default")]

@@ -158,7 +158,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::metric::{AddsUp, ColumnSum, ExpectedRange, Filter, Kind, Moments, Phase, Rows, has_value};
+    use crate::metric::{AddsUp, ColumnSum, DashboardPlace, ExpectedRange, Filter, Kind, Moments, Phase, Rows, has_value};
 
     fn definition(metric_type: MetricType, measure: Measure) -> Definition {
         Definition {
@@ -168,6 +168,7 @@ mod tests {
             description: String::new(),
             unit: String::new(),
             format_pattern: String::new(),
+            dashboard: DashboardPlace::default(),
             expected: None,
             backfill: crate::metric::BackfillMode::default(),
             time_zone: "UTC".to_owned(),

@@ -19,7 +19,8 @@ pub use calendar::{Calendar, CalendarError, DayBounds};
 pub use cron::{CronError, CronSchedule};
 pub use decimal::{Decimal, DecimalError};
 pub use definition::{
-    BackfillMode, Definition, DefinitionError, ExpectedRange, Kind, MetricKey, MetricType, is_name,
+    BackfillMode, DashboardPlace, Definition, DefinitionError, ExpectedRange, Kind, MetricKey, MetricType,
+    is_name,
 };
 pub use evaluate::{EvaluationError, Observation};
 pub use filter::{Condition, Filter, Literal, Test};

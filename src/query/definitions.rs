@@ -34,6 +34,10 @@ pub struct DefinitionEntry {
     pub unit: String,
     /// How a dashboard writes the value: `0,0`, `0.0` …
     pub format_pattern: String,
+    /// Whether the overview of a dashboard shows it.
+    pub headline: bool,
+    /// The heading under which a dashboard lists it; empty for none.
+    pub group: String,
     pub is_active: bool,
     /// The origin: `file` for daymark.toml or the preset; `api` for a definition that was created through the API and
     /// can only be changed there.
@@ -105,6 +109,8 @@ pub fn definition_entry(stored: &StoredDefinition) -> DefinitionEntry {
         description: definition.description.clone(),
         unit: definition.unit.clone(),
         format_pattern: definition.format_pattern.clone(),
+        headline: definition.dashboard.headline,
+        group: definition.dashboard.group.clone(),
         is_active: stored.is_active,
         origin: stored.origin.name(),
         version: stored.version,

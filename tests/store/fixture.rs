@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use daymark::{
     database::{DatabaseUrl, RetryPolicy},
     metric::{
-        BackfillMode, Breakdown, Condition, Decimal, Definition, ExpectedRange, Filter, Literal, Measure,
-        MetricKey, MetricType, Phase, Provenance, Record, Rows, Source, Test, TimeFormat,
+        BackfillMode, Breakdown, Condition, DashboardPlace, Decimal, Definition, ExpectedRange, Filter,
+        Literal, Measure, MetricKey, MetricType, Phase, Provenance, Record, Rows, Source, Test, TimeFormat,
     },
     store::{DefinitionChange, Finish, NewRun, Origin, RunKind, RunStatus, Store, StoreOptions, open},
 };
@@ -249,6 +249,7 @@ fn definition(metric_type: MetricType, category: &str, measure: Measure) -> Defi
         description: "What it says".to_owned(),
         unit: "count".to_owned(),
         format_pattern: "0,0".to_owned(),
+        dashboard: DashboardPlace::default(),
         expected: Some(ExpectedRange { min: Some(decimal("0.5")), max: None }),
         backfill: BackfillMode::default(),
         time_zone: "UTC".to_owned(),

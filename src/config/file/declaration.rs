@@ -6,7 +6,7 @@ use crate::{
         alerting::{AlertRule, Channel, built_in_rules},
         finding::Located,
     },
-    metric::{AddsUp, BackfillMode, Condition, ExpectedRange, MetricType, Phase, TimeFormat},
+    metric::{AddsUp, BackfillMode, Condition, DashboardPlace, ExpectedRange, MetricType, Phase, TimeFormat},
 };
 
 /// All sources, metrics, channels and rules of alerts.
@@ -57,6 +57,7 @@ pub struct MetricDeclaration {
     pub description: Option<String>,
     pub unit: Option<String>,
     pub format_pattern: Option<String>,
+    pub dashboard: Option<DashboardPlace>,
     pub expected: Option<ExpectedRange>,
     pub active: Option<Located<bool>>,
     pub backfill: Option<BackfillMode>,
@@ -175,6 +176,7 @@ impl MetricDeclaration {
             description: or(&self.description, &base.description),
             unit: or(&self.unit, &base.unit),
             format_pattern: or(&self.format_pattern, &base.format_pattern),
+            dashboard: self.dashboard.clone().or_else(|| base.dashboard.clone()),
             expected: self.expected.clone().or_else(|| base.expected.clone()),
             active: self.active.clone().or_else(|| base.active.clone()),
             backfill: self.backfill.or(base.backfill),

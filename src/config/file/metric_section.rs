@@ -13,7 +13,7 @@ use crate::{
         },
         finding::Located,
     },
-    metric::{ExpectedRange, MetricType},
+    metric::{DashboardPlace, ExpectedRange, MetricType},
 };
 
 /// The limits of `top` and `window_days`, which are the same as in definitions.
@@ -24,6 +24,8 @@ const DISPLAY_NAME: std::ops::RangeInclusive<usize> = 1..=1000;
 const DESCRIPTION: std::ops::RangeInclusive<usize> = 0..=10_000;
 const UNIT: std::ops::RangeInclusive<usize> = 0..=1000;
 const FORMAT_PATTERN: std::ops::RangeInclusive<usize> = 0..=1000;
+/// A heading is a few words.
+const GROUP: std::ops::RangeInclusive<usize> = 1..=100;
 
 pub fn read_metric(category: &str, section: Section) -> MetricDeclaration {
     let types = MetricType::ALL.map(|metric_type| (metric_type.name(), metric_type));
@@ -35,6 +37,7 @@ pub fn read_metric(category: &str, section: Section) -> MetricDeclaration {
         description: read_text(&section, "description", DESCRIPTION),
         unit: read_text(&section, "unit", UNIT),
         format_pattern: read_text(&section, "format_pattern", FORMAT_PATTERN),
+        dashboard: section.section("dashboard").map(read_dashboard),
         expected: section.section("expected").and_then(read_expected),
         active: section.boolean("active"),
         backfill: section.choice("backfill", &BACKFILL_MODES).map(|mode| mode.value),
@@ -57,6 +60,15 @@ fn read_text<'a>(
         return None;
     }
     Some(text)
+}
+
+fn read_dashboard(section: Section) -> DashboardPlace {
+    let place = DashboardPlace {
+        headline: section.boolean("headline").is_some_and(|headline| headline.value),
+        group: read_text(&section, "group", GROUP).unwrap_or_default(),
+    };
+    section.finish();
+    place
 }
 
 fn read_expected(section: Section) -> Option<ExpectedRange> {

@@ -5,7 +5,9 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::{
     config::file::declaration::{ADDS_UP, MeasureName, PHASES, Returns},
-    metric::{AddsUp, BackfillMode, Breakdown, Definition, Filter, Measure, QueryShape, Rows, Test},
+    metric::{
+        AddsUp, BackfillMode, Breakdown, DashboardPlace, Definition, Filter, Measure, QueryShape, Rows, Test,
+    },
 };
 
 type JsonObject = Map<String, Json>;
@@ -22,6 +24,9 @@ pub fn written_metric(definition: &Definition) -> JsonObject {
     ];
     metric.extend(texts.map(|(key, text)| (key.to_owned(), text.as_str().into())));
     metric.extend(definition.expected.as_ref().map(|expected| ("expected".to_owned(), json!(expected))));
+    if definition.dashboard != DashboardPlace::default() {
+        metric.insert("dashboard".to_owned(), json!(definition.dashboard));
+    }
     if definition.backfill != BackfillMode::default() {
         metric.insert("backfill".to_owned(), json!(definition.backfill));
     }

@@ -280,6 +280,7 @@ fn definition(
         description: or(&declaration.description, ""),
         unit: or(&declaration.unit, unit),
         format_pattern: or(&declaration.format_pattern, format_pattern),
+        dashboard: declaration.dashboard.clone().unwrap_or_default(),
         expected: declaration.expected.clone(),
         backfill: declaration.backfill.unwrap_or_default(),
         time_zone: builder.time_zone.to_owned(),

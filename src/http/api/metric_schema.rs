@@ -61,6 +61,8 @@ macro_rules! metric {
             #[schema(required = false, max_length = 1000)]
             format_pattern: String,
             #[schema(required = false)]
+            dashboard: DashboardSchema,
+            #[schema(required = false)]
             expected: ExpectedValues,
             /// How the days before the metric was defined are recorded: by a request, or by the scheduler.
             #[schema(schema_with = backfill_modes, required = false)]
@@ -189,6 +191,19 @@ metric! {
         #[schema(minimum = 1, maximum = 1000, required = false)]
         top: u16,
     }
+}
+
+/// Where dashboards show the metric.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = DashboardPlace)]
+pub struct DashboardSchema {
+    /// Whether the overview shows it; by default it does not.
+    #[schema(required = false)]
+    headline: bool,
+    /// The heading under which it is listed.
+    #[schema(required = false, min_length = 1, max_length = 100)]
+    group: String,
 }
 
 /// The range of plausible values. Values outside it are recorded too, and flagged.
