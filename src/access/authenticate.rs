@@ -96,6 +96,16 @@ impl Access {
         }
     }
 
+    /// Whether requests without credentials may read.
+    pub fn is_public(&self) -> bool {
+        self.settings.public_read
+    }
+
+    /// Whether the server can verify tokens: it has a secret or a set of keys.
+    pub fn accepts_tokens(&self) -> bool {
+        self.settings.jwt_secret.is_some() || self.settings.jwks.is_some()
+    }
+
     /// A session for a browser whose user showed this credential; `None` where it is too long for a cookie.
     pub fn seal_session(&self, credential: &str) -> Option<String> {
         self.sessions.seal(credential, self.clock.now())

@@ -6,7 +6,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    ConfigArguments, Exit, Format, Page, alerts, app::App, apply, backfill, backup, check, collect, demo,
+    ConfigArguments, Exit, Format, Page, alerts, annotations, app::App, apply, backfill, backup, check, collect, demo,
     drift, export, gaps, init, judge, keys, migrate, output, plan, preview, query, schedule, serve, sql,
     status,
 };
@@ -64,6 +64,8 @@ enum Command {
     Schedule(schedule::ScheduleArguments),
     /// Show the alerts, silence them, try the channels of notifications, and show what became of them
     Alerts(alerts::AlertsArguments),
+    /// List, add and remove annotations of days, which charts show
+    Annotations(annotations::AnnotationsArguments),
     /// Answer questions about the record over HTTP, and collect on schedule
     Serve,
     /// Copy the store, and read the copy back
@@ -131,6 +133,7 @@ async fn dispatch(
         Command::Status => status::run(&start()?.app).await,
         Command::Schedule(arguments) => schedule::run(&start()?.app, &arguments).await,
         Command::Alerts(arguments) => alerts::run(&start()?.app, arguments).await,
+        Command::Annotations(arguments) => annotations::run(&start()?.app, arguments).await,
         Command::Serve => serve::run(&start()?.app).await,
         Command::Backup(arguments) => backup::back_up(&start()?.app, &arguments).await,
         Command::Restore(arguments) => backup::restore(&start()?.app, &arguments).await,

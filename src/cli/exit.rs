@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::{
     access::KeyError,
     alerts::SilenceError,
+    annotations::AnnotationError,
     collect::CollectError,
     config::ConfigProblems,
     database::FaultClass,
@@ -42,6 +43,9 @@ impl Exit {
         }
         if let Some(error) = error.downcast_ref::<SilenceError>() {
             return if matches!(error, SilenceError::Store(_)) { Self::Failed } else { Self::Usage };
+        }
+        if let Some(error) = error.downcast_ref::<AnnotationError>() {
+            return if matches!(error, AnnotationError::Store(_)) { Self::Failed } else { Self::Usage };
         }
         if let Some(FunctionsError::OtherDatabase { .. }) = error.downcast_ref::<FunctionsError>() {
             return Self::Usage;

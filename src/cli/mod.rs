@@ -3,6 +3,7 @@
 //! **Architecture Invariant:** this module computes nothing that another front end would need too.
 
 mod alerts;
+mod annotations;
 mod app;
 mod apply;
 mod backfill;

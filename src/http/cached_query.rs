@@ -83,15 +83,25 @@ impl<P: Endpoint> CachedQuery<P> {
         lifetime: Lifetime,
     ) -> Result<Response, Problem> {
         let request = self.uri.path_and_query().map_or("", PathAndQuery::as_str);
-        let last_finished = service.context.last_finished();
-        let make = make::<P>(service, &self.uri);
-        let answer = service.cache.answer(lifetime, request, last_finished, &service.counters, make).await?;
+        let answer = answer_to::<P>(service, request, lifetime).await?;
         Ok(answer.respond(&self.headers, cache_control(principal)))
     }
 }
 
-async fn make<P: Endpoint>(service: &Service, uri: &Uri) -> Result<Answer, Problem> {
-    let parameters: P = parameters::parse(uri.query().unwrap_or_default(), &[])?;
+/// The cached or a new answer to `request`, a path with its query string.
+pub async fn answer_to<P: Endpoint>(
+    service: &Service,
+    request: &str,
+    lifetime: Lifetime,
+) -> Result<Arc<Answer>, Problem> {
+    let query = request.split_once('?').map_or("", |(_, query)| query);
+    let last_finished = service.context.last_finished();
+    let make = make::<P>(service, query);
+    service.cache.answer(lifetime, request, last_finished, &service.counters, make).await
+}
+
+async fn make<P: Endpoint>(service: &Service, query: &str) -> Result<Answer, Problem> {
+    let parameters: P = parameters::parse(query, &[])?;
     service.counters.store_query();
     match parameters.answer(service, &service.catalogue().await?).await {
         // The definitions changed after the catalogue was read.

@@ -9,6 +9,7 @@
 
 mod activity;
 mod alerts;
+mod anomalies;
 mod bucket;
 mod catalogue;
 mod cursor;
@@ -42,6 +43,7 @@ mod view;
 
 pub use activity::{ActivityQuery, activity};
 pub use alerts::{AlertEntry, AlertsResponse, SilenceEntry, alerts};
+pub use anomalies::{AnomaliesQuery, AnomaliesResponse, AnomalyEntry, anomalies};
 pub use catalogue::{Catalogue, CatalogueMetric};
 pub use definitions::{
     DefinitionEntry, DefinitionsResponse, VersionEntry, definition_entry, definitions, metric, versions,
@@ -50,7 +52,7 @@ pub use deliveries::{AttemptEntry, DeliveriesQuery, DeliveriesResponse, Delivery
 pub use error::{ParameterProblem, QueryError, Refusal};
 pub use export::{CsvOptions, Export, ExportFormat, ExportQuery};
 pub use health::{
-    AlertsHealth, AnomaliesHealth, AnomalyEntry, CauseCount, DriftHealth, GapsHealth, HealthResponse,
+    AlertsHealth, AnomaliesHealth, CauseCount, DriftHealth, GapsHealth, HealthResponse,
     MetricGap, MetricsPerRun, NotificationsHealth, OwnQueries, PlatformHealth, QueryHealth, RunDurations,
     RunsHealth, RunsWindow, SeverityCount, StateCount, UnknownField, health,
 };

@@ -57,8 +57,26 @@ async fn wrong_arguments_are_explained() {
 fn every_command_has_its_help() {
     let directory = tempfile::tempdir().unwrap();
     let commands = [
-        "demo", "init", "check", "migrate", "apply", "plan", "preview", "collect", "backfill", "gaps",
-        "drift", "judge", "query", "export", "status", "backup", "restore", "keys", "sql",
+        "demo",
+        "init",
+        "check",
+        "migrate",
+        "apply",
+        "plan",
+        "preview",
+        "collect",
+        "backfill",
+        "gaps",
+        "drift",
+        "judge",
+        "query",
+        "export",
+        "status",
+        "backup",
+        "restore",
+        "annotations",
+        "keys",
+        "sql",
     ];
     let help = |arguments: &[&str]| {
         let outcome = Outcome::of(&mut bare_command(directory.path(), arguments)).expect_code(0);

@@ -8,6 +8,7 @@ mod server;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod annotations;
 mod arguments;
 mod backups;
 mod configuration;

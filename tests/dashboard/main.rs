@@ -17,5 +17,6 @@ mod world;
 mod browser;
 mod built;
 mod files;
+mod first_answers;
 mod package;
 mod record;

@@ -27,8 +27,12 @@ struct Listener {
 
 impl Listener {
     async fn new(site: &Site, key: &str) -> Self {
+        Self::of("/api/v1/events", site, key).await
+    }
+
+    async fn of(path: &str, site: &Site, key: &str) -> Self {
         let mut client = RawClient::connect(site.address).await;
-        client.get("/api/v1/events", key).await;
+        client.get(path, key).await;
         let mut listener = Self { client, received: String::new() };
         listener.hear(": connected").await;
         listener
@@ -53,6 +57,9 @@ impl Listener {
 
 async fn records_and_annotations_are_sent_as_events(site: Site) {
     let mut listener = Listener::new(&site, &site.reader).await;
+    // A page that was made before a change is told of it at once.
+    let mut late = Listener::of("/api/v1/events?since=m0", &site, &site.reader).await;
+    late.hear("event: changed").await;
     for header in ["content-type: text/event-stream", "cache-control: no-store", "x-accel-buffering: no"] {
         assert!(listener.received.contains(header), "{}", listener.received);
     }

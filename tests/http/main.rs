@@ -11,6 +11,7 @@ mod support;
 mod world;
 
 mod annotations;
+mod anomalies;
 mod answers;
 mod caching;
 mod crowd;

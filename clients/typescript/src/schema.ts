@@ -144,6 +144,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/anomalies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Anomalies
+         * @description Returns the recorded values of the last days that are not what the history of their metric leads one to expect, each with
+         *     the band in which it was expected.
+         */
+        get: operations["anomalies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/backfills": {
         parameters: {
             query?: never;
@@ -233,6 +254,27 @@ export interface paths {
          * @description The metric is no longer collected. Its records and versions are kept. PUT with the same name switches it on again.
          */
         delete: operations["switch_off"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/definitions/{category}/sql": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The SQL of a metric
+         * @description Returns the statements that a collection of the last finished day would run on the platform if this were the only metric. A
+         *     collection of several metrics combines them. Nothing is run.
+         */
+        get: operations["definition_sql"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -940,6 +982,21 @@ export interface components {
             /** @description Newest day first, 50 at most. */
             newest: components["schemas"]["AnomalyEntry"][];
         };
+        AnomaliesResponse: {
+            /** @description Newest day first, then by category. */
+            anomalies: components["schemas"]["AnomalyEntry"][];
+            /** Format: date */
+            from: string;
+            /** @description The IANA time zone whose days these are. */
+            time_zone: string;
+            /**
+             * Format: date
+             * @description The last finished day.
+             */
+            to: string;
+            /** @description Whether older ones were left out, because an answer has 200 at most. */
+            truncated: boolean;
+        };
         /** @description A recorded value that is an anomaly. */
         AnomalyEntry: {
             judgement: components["schemas"]["ValueJudgement"];
@@ -967,6 +1024,7 @@ export interface components {
             /** @enum {string} */
             backfill?: "manual" | "auto";
             column: string;
+            dashboard?: components["schemas"]["DashboardPlace"];
             description?: string;
             /** @description The name that dashboards show; by default the name of the metric with spaces. */
             display_name?: string;
@@ -1019,6 +1077,7 @@ export interface components {
             /** @enum {string} */
             backfill?: "manual" | "auto";
             column: string;
+            dashboard?: components["schemas"]["DashboardPlace"];
             description?: string;
             /** @description The name that dashboards show; by default the name of the metric with spaces. */
             display_name?: string;
@@ -1149,6 +1208,7 @@ export interface components {
             active?: true;
             /** @enum {string} */
             backfill?: "manual" | "auto";
+            dashboard?: components["schemas"]["DashboardPlace"];
             description?: string;
             /** @description The name that dashboards show; by default the name of the metric with spaces. */
             display_name?: string;
@@ -1164,6 +1224,13 @@ export interface components {
             type?: "count";
             /** @description The unit of the value; by default `count`, `average`, `percentage` or `labels`, depending on the type. */
             unit?: string;
+        };
+        /** @description Where dashboards show the metric. */
+        DashboardPlace: {
+            /** @description The heading under which it is listed. */
+            group?: string;
+            /** @description Whether the overview shows it; by default it does not. */
+            headline?: boolean;
         };
         /** @description An exact decimal, with every digit that is recorded: more than a float may hold. */
         Decimal: number;
@@ -1190,6 +1257,10 @@ export interface components {
             expected_min?: components["schemas"]["Decimal"] | null;
             /** @description How a dashboard writes the value: `0,0`, `0.0` … */
             format_pattern: string;
+            /** @description The heading under which a dashboard lists it; empty for none. */
+            group: string;
+            /** @description Whether the overview of a dashboard shows it. */
+            headline: boolean;
             is_active: boolean;
             metric_category: string;
             /** @enum {string} */
@@ -1249,6 +1320,7 @@ export interface components {
             active?: true;
             /** @enum {string} */
             backfill?: "manual" | "auto";
+            dashboard?: components["schemas"]["DashboardPlace"];
             description?: string;
             /** @description The name that dashboards show; by default the name of the metric with spaces. */
             display_name?: string;
@@ -1330,6 +1402,7 @@ export interface components {
             active?: true;
             /** @enum {string} */
             backfill?: "manual" | "auto";
+            dashboard?: components["schemas"]["DashboardPlace"];
             description?: string;
             /** @description The name that dashboards show; by default the name of the metric with spaces. */
             display_name?: string;
@@ -1850,6 +1923,7 @@ export interface components {
             active?: true;
             /** @enum {string} */
             backfill?: "manual" | "auto";
+            dashboard?: components["schemas"]["DashboardPlace"];
             denominator: components["schemas"]["Operand"];
             description?: string;
             /** @description The name that dashboards show; by default the name of the metric with spaces. */
@@ -2063,6 +2137,11 @@ export interface components {
             manages_keys: boolean;
             /** @description Whether the server runs open, so that every request has all scopes. */
             open: boolean;
+            /**
+             * @description Who may read the record: `this_machine` (the server runs open), `everyone` (`access.public_read`), holders of API `keys`, and
+             *     users of the platform with their `tokens`.
+             */
+            readers: string[];
             /** @description `anonymous`, `reader`, `admin` or `service`. */
             role: string;
             /** @description What it may do: `read`, `log`, `collect`, `define`. */
@@ -2123,6 +2202,15 @@ export interface components {
             /** @description Whether tables were left out, because an answer has 500 at most. */
             truncated: boolean;
         };
+        /** @description The statements of a metric. */
+        SqlAnswer: {
+            /**
+             * Format: date
+             * @description The day that they are of: the last finished one.
+             */
+            date: string;
+            statements: components["schemas"]["StatementEntry"][];
+        };
         /** @description A query in the platform's SQL: one SELECT that can use `{day_start}`, `{day_end}` and `{day}`. */
         SqlMetric: {
             /** @enum {boolean} */
@@ -2131,6 +2219,7 @@ export interface components {
             adds_up?: "sum" | "last" | "never";
             /** @enum {string} */
             backfill?: "manual" | "auto";
+            dashboard?: components["schemas"]["DashboardPlace"];
             description?: string;
             /** @description The name that dashboards show; by default the name of the metric with spaces. */
             display_name?: string;
@@ -2156,6 +2245,12 @@ export interface components {
             rules: number;
             /** @enum {string} */
             state: "normal" | "pending" | "firing" | "resolved" | "no_data" | "error";
+        };
+        /** @description A statement on the platform. */
+        StatementEntry: {
+            /** @description What it is for, and the access path that it expects. */
+            purpose: string;
+            sql: string;
         };
         StatusResponse: {
             active_metrics: number;
@@ -3327,6 +3422,101 @@ export interface operations {
             };
         };
     };
+    anomalies: {
+        parameters: {
+            query?: {
+                /** @description The number of days that end with the last finished one, from 1 to 366; 7 by default */
+                days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The anomalies */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnomaliesResponse"];
+                };
+            };
+            /** @description A parameter or the body is wrong; `errors` names each parameter */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Credentials are missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role lacks the required scope */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The URI is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the details */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     backfill: {
         parameters: {
             query?: never;
@@ -4055,6 +4245,110 @@ export interface operations {
             };
         };
     };
+    definition_sql: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The metric's name */
+                category: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The statements */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SqlAnswer"];
+                };
+            };
+            /** @description A parameter or the body is wrong; `errors` names each parameter */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Credentials are missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role lacks the required scope */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No metric has this name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The URI is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the details */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     drift: {
         parameters: {
             query?: {
@@ -4257,7 +4551,10 @@ export interface operations {
     };
     events: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The `marker` of a page of the dashboard: if something changed after that page was made, the stream begins with `changed` */
+                since?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;

@@ -12,19 +12,19 @@ use axum::{
 use bytes::Bytes;
 use futures_util::stream;
 use jiff::civil::Date;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::time::{Interval, MissedTickBehavior, interval};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{error_responses::ErrorResponses, jobs::JobAnswer, no_query::NoQuery};
+use super::{error_responses::ErrorResponses, jobs::JobAnswer};
 use crate::{
     access::{Principal, Scope},
     http::{
         event_streams::StreamPlace,
         middleware::{authenticate, scopes::MayRead},
         parameters::Parameters,
-        problem::Problem,
+        problem::{InvalidParameter, Problem},
         service::Shared,
     },
 };
@@ -39,6 +39,33 @@ const LOOKS_PER_HEARTBEAT: u32 = 15;
 const RETRY_MS: u32 = 5000;
 /// A proxy such as nginx passes events on at once where an answer has this header.
 const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct EventsParameters {
+    /// The `marker` of a page of the dashboard: if something changed after that page was made, the stream begins with `changed`
+    #[param(value_type = Option<String>, pattern = "^m[0-9]{1,20}$")]
+    since: Option<String>,
+}
+
+impl EventsParameters {
+    fn marker(&self) -> Result<Option<u64>, Problem> {
+        let digits =
+            |text: &str| Some(text.strip_prefix('m')?.to_owned()).filter(|rest| !rest.starts_with('+'));
+        let parse = |text: &String| digits(text)?.parse().ok();
+        self.since.as_ref().map(|text| parse(text).ok_or_else(not_a_marker)).transpose()
+    }
+}
+
+/// A version of the store as pages and clients name it.
+pub fn marker_text(marker: u64) -> String {
+    format!("m{marker}")
+}
+
+fn not_a_marker() -> Problem {
+    let detail = "must be the marker of a page, such as m17".to_owned();
+    Problem::invalid_parameters(vec![InvalidParameter { parameter: "since".to_owned(), detail }])
+}
 
 /// The data of the event `changed`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -55,19 +82,20 @@ pub struct ChangedEvent {
 /// a `JobAnswer`. A comment is sent every 15 seconds. The stream ends when the credentials do, or the server. At most 128 streams
 /// are open at once, and 8 of one user or key; a further request is answered with 503.
 #[utoipa::path(
-    get, path = "/api/v1/events", tag = "record",
+    get, path = "/api/v1/events", tag = "record", params(EventsParameters),
     responses((status = 200, description = "The events", body = ChangedEvent, content_type = "text/event-stream"), ErrorResponses),
 )]
 pub async fn events(
     State(service): State<Shared>,
     MayRead(principal): MayRead,
-    _: Parameters<NoQuery>,
+    Parameters(parameters): Parameters<EventsParameters>,
     parts: Parts,
 ) -> Result<Response, Problem> {
+    let since = parameters.marker()?;
     let place = service.event_streams.open(&principal.subject).ok_or_else(|| {
         Problem::unavailable("as many streams of events are open as may be at once; ask for the answers from time to time instead")
     })?;
-    let events = EventFeed::new(service, parts, principal, place);
+    let events = EventFeed::new(service, parts, principal, place, since);
     let body = Body::from_stream(stream::unfold(events, EventFeed::next));
     let headers =
         [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store"), (BUFFERING, "no")];
@@ -91,10 +119,16 @@ struct EventFeed {
 }
 
 impl EventFeed {
-    fn new(service: Shared, parts: Parts, principal: Principal, place: StreamPlace) -> Self {
+    fn new(
+        service: Shared,
+        parts: Parts,
+        principal: Principal,
+        place: StreamPlace,
+        since: Option<u64>,
+    ) -> Self {
         let mut looks = interval(LOOK_INTERVAL);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let last_state = (service.cache.marker(), service.context.last_finished());
+        let last_state = (since.or_else(|| service.cache.marker()), service.context.last_finished());
         Self {
             service,
             parts,

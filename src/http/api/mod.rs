@@ -4,10 +4,12 @@ mod activity;
 mod alert_deliveries;
 mod alerts;
 mod annotations;
+mod anomalies;
 mod body;
 mod comma_list;
 mod define;
 mod definition;
+mod definition_sql;
 mod definitions;
 mod drift;
 pub(super) mod enum_schemas;
@@ -36,7 +38,13 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+pub use anomalies::AnomaliesParameters;
 pub use body::{MAX_BODY, too_large as body_too_large};
+pub use definitions::DefinitionsQuery;
+pub use events::marker_text;
+pub use latest::LatestParameters;
+pub use session::session_of_request;
+pub use status::StatusQuery;
 
 use super::service::Shared;
 
@@ -89,6 +97,7 @@ pub fn cached_routes() -> OpenApiRouter<Shared> {
         .routes(routes!(latest::latest))
         .routes(routes!(activity::activity))
         .routes(routes!(definitions::definitions))
+        .routes(routes!(anomalies::anomalies))
         .routes(routes!(status::status))
 }
 
@@ -105,6 +114,7 @@ pub fn uncached_routes() -> OpenApiRouter<Shared> {
         .routes(routes!(previews::preview))
         .routes(routes!(sources::sources))
         .routes(routes!(definition::definition, define::define, define::switch_off))
+        .routes(routes!(definition_sql::definition_sql))
         .routes(routes!(export::series::series))
         .routes(routes!(export::latest::latest))
         .routes(routes!(export::activity::activity))

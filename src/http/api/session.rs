@@ -42,6 +42,9 @@ pub struct SessionResponse {
     signed_in: bool,
     /// Whether it may list, create and revoke API keys.
     manages_keys: bool,
+    /// Who may read the record: `this_machine` (the server runs open), `everyone` (`access.public_read`), holders of API `keys`, and
+    /// users of the platform with their `tokens`.
+    readers: Vec<&'static str>,
     /// The server's version.
     version: &'static str,
 }
@@ -75,8 +78,17 @@ pub async fn session(
     headers: HeaderMap,
     _: Parameters<NoQuery>,
 ) -> Result<Response, Problem> {
-    let signed_in = session_of(&headers).is_some() && principal.role != Role::Anonymous;
-    answer(&service, &principal, signed_in).await
+    Ok(answer(session_of_request(&service, &principal, &headers).await?))
+}
+
+/// Who a request with these headers acts for.
+pub async fn session_of_request(
+    service: &Shared,
+    principal: &Principal,
+    headers: &HeaderMap,
+) -> Result<SessionResponse, Problem> {
+    let signed_in = session_of(headers).is_some() && principal.role != Role::Anonymous;
+    of_principal(service, principal, signed_in).await
 }
 
 /// Sign in with a browser
@@ -104,7 +116,7 @@ pub async fn sign_in(
         Err(refused) => return Ok(respond(&service, &parts, refused)),
     };
     let open = is_open(&service).await?;
-    let mut response = answer(&service, &principal, !open).await?;
+    let mut response = answer(of_principal(&service, &principal, !open).await?);
     if !open {
         let session = service.access.seal_session(credential).ok_or_else(too_long)?;
         let cookie = keep(&session, &parts.headers).ok_or_else(Problem::internal)?;
@@ -128,16 +140,37 @@ pub async fn sign_out(State(service): State<Shared>, parts: Parts) -> Result<Res
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
 }
 
-async fn answer(service: &Shared, principal: &Principal, signed_in: bool) -> Result<Response, Problem> {
-    let session = SessionResponse {
+async fn of_principal(
+    service: &Shared,
+    principal: &Principal,
+    signed_in: bool,
+) -> Result<SessionResponse, Problem> {
+    let open = is_open(service).await?;
+    Ok(SessionResponse {
         role: principal.role.name(),
         scopes: principal.scopes.names(),
-        open: is_open(service).await?,
+        open,
         signed_in,
         manages_keys: manages_keys(service, principal).await?,
+        readers: readers(service, open),
         version: env!("CARGO_PKG_VERSION"),
-    };
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(session)).into_response())
+    })
+}
+
+fn answer(session: SessionResponse) -> Response {
+    ([(header::CACHE_CONTROL, "no-store")], Json(session)).into_response()
+}
+
+fn readers(service: &Shared, open: bool) -> Vec<&'static str> {
+    if open {
+        return vec!["this_machine"];
+    }
+    let readers = [
+        ("everyone", service.access.is_public()),
+        ("keys", true),
+        ("tokens", service.access.accepts_tokens()),
+    ];
+    readers.into_iter().filter(|(_, may)| *may).map(|(name, _)| name).collect()
 }
 
 async fn is_open(service: &Shared) -> Result<bool, Problem> {

@@ -30,17 +30,17 @@ use crate::{
 pub async fn status(
     State(service): State<Shared>,
     MaySeeLog(principal): MaySeeLog,
-    query: CachedQuery<Status>,
+    query: CachedQuery<StatusQuery>,
 ) -> Result<Response, Problem> {
     query.answer(&service, &principal, Lifetime::FiveMinutes).await
 }
 
 /// It has no parameters: any that is given is an error.
 #[derive(Deserialize)]
-pub struct Status {}
+pub struct StatusQuery {}
 
 #[async_trait]
-impl Endpoint for Status {
+impl Endpoint for StatusQuery {
     async fn answer(&self, service: &Service, catalogue: &Arc<Catalogue>) -> Result<Answer, Failed> {
         let status = query::status(&service.context, catalogue).await?;
         Ok(Answer::json(&status)?.volatile(status.is_volatile()))

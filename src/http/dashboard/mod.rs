@@ -2,6 +2,7 @@
 //! loads. They are built by `make dashboard` and are part of the binary.
 
 mod files;
+mod first_answers;
 mod page;
 mod record;
 

@@ -3,13 +3,16 @@
 use axum::{
     Json,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderMap, HeaderValue, header, request::Parts},
     response::{Html, IntoResponse, Response},
 };
 use serde_json::json;
 
-use super::{files, record};
-use crate::http::service::Shared;
+use super::{files, first_answers, record};
+use crate::{
+    access::{Principal, Scope},
+    http::{middleware::authenticate::principal, service::Shared},
+};
 
 /// Scripts, styles and answers come from this server only, and no other page may frame it. A chart that is saved as an image
 /// is drawn from a `blob:` of its own.
@@ -19,34 +22,65 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 );
 /// The place of the page for what is shown where scripts are switched off.
 const RECORD: &str = "<!--daymark:record-->";
+/// The place of the page for the answers that its script begins with.
+const FIRST_ANSWERS: &str = "<!--daymark:first-answers-->";
+
+const NEEDS_CREDENTIALS: &str = "<p>The record needs an API key or a token: turn JavaScript on to sign in, or ask the API at \
+    <code>/api/v1/latest</code> with it.</p>";
+const TOO_MANY: &str = "<p>Too many requests: try again in a minute.</p>";
+const NEEDS_SCRIPTS: &str =
+    "<p>This page needs JavaScript. <a href=\"/\">The first page</a> shows the latest values without.</p>";
 
 /// `GET /`, with the record for readers whose browser runs no scripts.
 pub async fn home(State(service): State<Shared>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
-    match asks_for_json(&parts.headers) {
-        true => ([(header::VARY, HeaderValue::from_static("accept"))], links()).into_response(),
-        false => html(&record::for_request(&service, &parts).await),
+    if asks_for_json(&parts.headers) {
+        return ([(header::VARY, HeaderValue::from_static("accept"))], links()).into_response();
+    }
+    match reader(&service, &parts).await {
+        Ok(reader) => {
+            let record = record::record(&service).await;
+            html(&record, Some(first_answers::first_answers(&service, &parts, &reader).await))
+        }
+        Err(refusal) => html(refusal, None),
     }
 }
 
 /// Any other page, whose content is made by its script.
-pub async fn page() -> Response {
-    html(
-        "<p>This page needs JavaScript. <a href=\"/\">The first page</a> shows the latest values without.</p>",
-    )
+pub async fn page(State(service): State<Shared>, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let answers = match reader(&service, &parts).await {
+        Ok(reader) => Some(first_answers::first_answers(&service, &parts, &reader).await),
+        Err(_) => None,
+    };
+    html(NEEDS_SCRIPTS, answers)
 }
 
-fn html(record: &str) -> Response {
+/// The principal of the request if it may read; otherwise what to do, in HTML.
+async fn reader(service: &Shared, parts: &Parts) -> Result<Principal, &'static str> {
+    let principal = principal(service, parts).await.ok().filter(|principal| principal.may(Scope::Read));
+    let principal = principal.ok_or(NEEDS_CREDENTIALS)?;
+    match service.rate_limit.check(&principal).allowed {
+        true => Ok(principal),
+        false => Err(TOO_MANY),
+    }
+}
+
+fn html(record: &str, first_answers: Option<String>) -> Response {
     let page = files::page().unwrap_or_else(|| include_str!("unbuilt.html").to_owned());
+    // What a reader saw must not come back from the browser's cache after they signed out.
+    let cache_control = if first_answers.is_some() { "no-store" } else { "private, no-cache" };
+    let page =
+        page.replacen(RECORD, record, 1).replacen(FIRST_ANSWERS, &first_answers.unwrap_or_default(), 1);
     let headers = [
         (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::CACHE_CONTROL, HeaderValue::from_static(cache_control)),
         // The page depends on the credentials of the request.
-        (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
         (header::VARY, HeaderValue::from_static("accept, authorization, apikey, cookie")),
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     ];
-    (headers, Html(page.replacen(RECORD, record, 1))).into_response()
+    (headers, Html(page)).into_response()
 }
 
 fn asks_for_json(headers: &HeaderMap) -> bool {

@@ -2,17 +2,10 @@
 
 use std::fmt::{self, Write};
 
-use axum::http::request::Parts;
 use bytes::Bytes;
 
 use crate::{
-    access::Scope,
-    http::{
-        answer::Answer,
-        cache::Lifetime,
-        middleware::authenticate::principal,
-        service::{Service, Shared},
-    },
+    http::{answer::Answer, cache::Lifetime, service::Service},
     metric::{Decimal, MetricKey},
     query::{
         self, ActivityQuery, Catalogue, LatestQuery, LatestResponse, QueryError, RollUp, SeriesResponse,
@@ -28,17 +21,8 @@ const MAX_COLUMNS: usize = 6;
 /// The key of the answer in the cache. No path of a request is the same.
 const CACHE_KEY: &str = "dashboard record";
 
-/// The part of the record that the request may read, or a form to sign in.
-pub async fn for_request(service: &Shared, parts: &Parts) -> String {
-    let Some(principal) = principal(service, parts).await.ok().filter(|principal| principal.may(Scope::Read))
-    else {
-        return "<p>The record needs an API key or a token: turn JavaScript on to sign in, or ask the API at \
-                <code>/api/v1/latest</code> with it.</p>"
-            .to_owned();
-    };
-    if !service.rate_limit.check(&principal).allowed {
-        return "<p>Too many requests: try again in a minute.</p>".to_owned();
-    }
+/// The latest values and the last days.
+pub async fn record(service: &Service) -> String {
     let make = async { made(service).await.map_err(|error| error.to_string()) };
     let last_finished = service.context.last_finished();
     match service.cache.answer(Lifetime::FiveMinutes, CACHE_KEY, last_finished, &service.counters, make).await
@@ -71,17 +55,22 @@ async fn made(service: &Service) -> Result<Answer, QueryError> {
     Ok(Answer::new(axum::http::StatusCode::OK, axum::http::HeaderMap::new(), Bytes::from(page)))
 }
 
-/// The metrics of the table of days: what happens in a day first, then shares and averages, then what exists.
+/// The metrics of the table of days: headlines before others; what happens in a day first, then shares and averages, then what
+/// exists.
 fn columns(catalogue: &Catalogue) -> Vec<MetricKey> {
     let mut known: Vec<_> = catalogue
         .metrics()
         .iter()
         .filter(|metric| metric.stored.is_active && !metric.definition().measure.has_labels())
         .collect();
-    known.sort_by_key(|metric| match metric.current_roll_up() {
-        RollUp::Sum => 0,
-        RollUp::Percentage | RollUp::Average | RollUp::Minimum | RollUp::Maximum => 1,
-        RollUp::Last | RollUp::Merge | RollUp::Never => 2,
+    known.sort_by_key(|metric| {
+        let is_headline = metric.definition().dashboard.headline;
+        let rank = match metric.current_roll_up() {
+            RollUp::Sum => 0,
+            RollUp::Percentage | RollUp::Average | RollUp::Minimum | RollUp::Maximum => 1,
+            RollUp::Last | RollUp::Merge | RollUp::Never => 2,
+        };
+        (!is_headline, rank)
     });
     known.into_iter().take(MAX_COLUMNS).map(|metric| metric.key.clone()).collect()
 }

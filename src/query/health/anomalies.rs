@@ -1,13 +1,12 @@
-//! The anomalies of the last days.
+//! How many recorded values of the last days are anomalies, and the newest of them.
 
-use jiff::{ToSpan, civil::Date};
+use jiff::ToSpan;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     collect::Context,
-    metric::{Decimal, MetricType},
-    query::{judgement::ValueJudgement, response::metric_type},
+    query::anomalies::AnomalyEntry,
     store::{Anomaly, StoreError},
 };
 
@@ -25,18 +24,6 @@ pub struct AnomaliesHealth {
     pub newest: Vec<AnomalyEntry>,
 }
 
-/// A recorded value that is an anomaly.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct AnomalyEntry {
-    #[schema(value_type = String, format = Date)]
-    pub metric_date: Date,
-    #[schema(schema_with = metric_type)]
-    pub metric_type: MetricType,
-    pub metric_category: String,
-    pub value: Decimal,
-    pub judgement: ValueJudgement,
-}
-
 /// # Errors
 /// When the store fails.
 pub(super) async fn anomalies(context: &Context) -> Result<AnomaliesHealth, StoreError> {
@@ -50,16 +37,4 @@ pub(super) async fn anomalies(context: &Context) -> Result<AnomaliesHealth, Stor
         last_30_days: found.len(),
         newest: found.into_iter().take(MAX_LISTED).map(AnomalyEntry::from).collect(),
     })
-}
-
-impl From<Anomaly> for AnomalyEntry {
-    fn from(Anomaly { day, value }: Anomaly) -> Self {
-        Self {
-            metric_date: day.date,
-            metric_type: day.key.metric_type,
-            metric_category: day.key.category,
-            value,
-            judgement: day.judgement.into(),
-        }
-    }
 }

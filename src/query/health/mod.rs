@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 pub use self::{
     alerts::{AlertsHealth, NotificationsHealth, SeverityCount, StateCount},
-    anomalies::{AnomaliesHealth, AnomalyEntry},
+    anomalies::AnomaliesHealth,
     drift::DriftHealth,
     gaps::{CauseCount, GapsHealth, MetricGap},
     platform::PlatformHealth,
