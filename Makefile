@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo dashboard test soak bench bench-sql bench-http bench-idle release lint lines
+.PHONY: help demo dashboard test soak bench bench-sql bench-http bench-dashboard bench-idle release lint lines
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
@@ -29,9 +29,10 @@ test: ## Run all tests beside a throw-away PostgreSQL server
 soak: ## Let servers run for long, with much history, many clients, an hour of faults and thousands of kills, and say what was seen
 	@DAYMARK_SOAK=long scripts/with-postgres $(CARGO) test --test soak --test scheduler -- --nocapture
 
-# BENCH_SCALE=0.1 for a fifth of the usual rows; BENCH_ARGS=--json for machines; BENCH_ONLY=sql, http or idle for a part.
+# BENCH_SCALE=0.1 for a fifth of the usual rows; BENCH_ARGS=--json for machines; BENCH_ONLY=sql, http,
+# dashboard or idle for a part.
 # bench/README.md has the rest.
-bench: $(if $(BENCH_ONLY),bench-$(BENCH_ONLY),bench-sql bench-http bench-idle) ## Measure Daymark beside SQL written by hand, nginx, PostgREST and fastify, and idle
+bench: $(if $(BENCH_ONLY),bench-$(BENCH_ONLY),bench-sql bench-http bench-dashboard bench-idle) ## Measure Daymark beside SQL written by hand, nginx, PostgREST and fastify, its dashboard in Chromium, and idle
 
 bench-sql:
 	$(CARGO) bench --bench compare --no-run
@@ -41,6 +42,12 @@ bench-sql:
 bench-http:
 	$(CARGO) build --release
 	@bench/http/run $(BENCH_HTTP_ARGS)
+
+bench-dashboard:
+	@scripts/build-dashboard
+	@scripts/node-packages bench/dashboard
+	$(CARGO) build --release
+	@cd dashboard && DAYMARK_TEST_CHROMIUM=$$(../scripts/chromium) DAYMARK_TEST_PROGRAM=../target/release/daymark npm run --silent figures
 
 bench-idle:
 	$(CARGO) build --release

@@ -55,7 +55,7 @@ describe("what an admin does", () => {
   test("without a stream of events, a collection that finishes while the page is open appears by itself", () =>
     withPage(browser, {}, async (page) => {
       await page.clock.install();
-      await page.route("**/api/v1/events", (route) => route.fulfill({ status: 503 }));
+      await page.route("**/api/v1/events*", (route) => route.fulfill({ status: 503 }));
       await open(page, site.url);
       assert.match(await page.locator(".as-of").innerText(), /the last finished day is/);
       const response = await fetch(`${site.url}/rest/v1/rpc/collect_daily_metrics`, { method: "POST" });
@@ -223,7 +223,7 @@ describe("what an admin does", () => {
       assert.equal(await page.getByLabel(/^Filter/).inputValue(), '{"genre":"jazz"}');
       await page.getByLabel(/^Filter/).fill('{"genre": ["jazz", "blues"]}');
       await page.getByRole("button", { name: "Save as a new version" }).click();
-      await page.getByRole("rowheader", { name: "2" }).waitFor();
+      await page.getByRole("rowheader", { name: "2", exact: true }).waitFor();
       const version = page.getByRole("region", { name: "Table of versions" });
       assert.match(await version.innerText(), /filter\s+\{"genre":"jazz"\}\s*\{"genre":\["jazz","blues"\]\}/);
       await page.getByRole("button", { name: "Deactivate" }).click();

@@ -10,7 +10,7 @@ import { createInterface } from "node:readline";
 import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
 
 export const program = process.env.DAYMARK_TEST_PROGRAM ?? "../target/debug/daymark";
-const browserPath = process.env.DAYMARK_TEST_CHROMIUM ?? "/usr/bin/chromium";
+export const browserPath = process.env.DAYMARK_TEST_CHROMIUM ?? "/usr/bin/chromium";
 /** Days between the end of the demonstration's record and yesterday: a gap that a backfill fills. */
 export const MISSING_DAYS = 4;
 

@@ -37,6 +37,9 @@ export type Key = Schemas["KeyEntry"];
 export type Sources = Schemas["SourcesAnswer"];
 export type Preview = Schemas["PreviewAnswer"];
 export type Version = Schemas["VersionAnswer"];
+export type AnomaliesAnswer = Schemas["AnomaliesResponse"];
+export type Judgement = Schemas["ValueJudgement"];
+export type SqlAnswer = Schemas["SqlAnswer"];
 
 export const daymark = createDaymark({ url: typeof location === "undefined" ? "" : location.origin });
 

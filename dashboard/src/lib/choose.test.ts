@@ -13,6 +13,8 @@ function definition(metric_category: string, roll_up: Definition["roll_up"], mor
     description: "",
     unit: "count",
     format_pattern: "0,0",
+    headline: false,
+    group: "",
     is_active: true,
     origin: "file",
     version: 1,
@@ -41,6 +43,17 @@ test("metrics are chosen by what they are, with known names first", () => {
   assert.deepEqual(names(chosen.activity), ["posts_created", "comments_created"]);
   assert.deepEqual(names(chosen.shares), ["rate"]);
   assert.deepEqual(names(chosen.breakdowns), ["top_genres"]);
+});
+
+test("where definitions are marked as headlines, they are what is shown", () => {
+  const chosen = choose([
+    definition("posts_total", "last"),
+    definition("orders_total", "last", { headline: true }),
+    definition("orders", "sum", { headline: true }),
+    definition("old_total", "last", { headline: true, is_active: false }),
+  ]);
+  const names = [chosen.totals, chosen.activity, chosen.shares].map((list) => list.map((one) => one.metric_category));
+  assert.deepEqual(names, [["orders_total"], ["orders"], []]);
 });
 
 test("activity has one axis, so one unit", () => {

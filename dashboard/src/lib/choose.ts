@@ -1,4 +1,7 @@
-/** Which metrics the overview shows, chosen by what they are, so that it fits definitions of any kind. */
+/**
+ * Which metrics the overview shows: those that are marked as headlines, or, where none is, all active ones. What each of them is
+ * shown as depends on how its values add up, so that it fits definitions of any kind.
+ */
 import type { Definition } from "./api.ts";
 
 export interface Chosen {
@@ -30,7 +33,9 @@ function rank({ metric_category: name }: Definition): number {
 }
 
 export function choose(definitions: Definition[]): Chosen {
-  const active = definitions.filter((definition) => definition.is_active);
+  const all = definitions.filter((definition) => definition.is_active);
+  const headlines = all.filter((definition) => definition.headline);
+  const active = headlines.length > 0 ? headlines : all;
   const sorted = [...active].sort(
     (a, b) => rank(a) - rank(b) || a.metric_category.localeCompare(b.metric_category),
   );

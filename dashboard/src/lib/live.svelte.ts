@@ -3,6 +3,7 @@
  * the server has as many as it may or a proxy lets none through, the page asks from time to time (`resource.svelte.ts`).
  */
 import type { Job } from "./api.ts";
+import { firstMarker } from "./first-answers.ts";
 
 /** How long after the server has refused a stream another one is asked for, in milliseconds. */
 const REFUSED_PAUSE_MS = 60_000;
@@ -56,7 +57,8 @@ export function listen(onchange: () => void): () => void {
   };
   const open = () => {
     if (source || document.hidden) return;
-    source = new EventSource("/api/v1/events");
+    // What changed since the page was made is told at once.
+    source = new EventSource(`/api/v1/events${firstMarker ? `?since=${firstMarker}` : ""}`);
     source.onopen = () => {
       // What happened before is not told.
       if (lastChange > 0) changed();

@@ -5,6 +5,7 @@
  */
 import { DaymarkError } from "./api.ts";
 import { connection } from "./connection.svelte.ts";
+import { firstAnswers } from "./first-answers.ts";
 import { live } from "./live.svelte.ts";
 
 /**
@@ -21,7 +22,10 @@ interface Kept {
   data: unknown;
   at: number;
 }
-const kept = new Map<string, Kept>();
+const kept = new Map<string, Kept>([...firstAnswers].map(([key, data]) => [key, { data, at: Date.now() }]));
+/** For how long after the page began its first answers are taken as new, in milliseconds. */
+const FIRST_MS = 10_000;
+const isNew = (key: string) => firstAnswers.has(key) && performance.now() < FIRST_MS;
 /** Questions that are on their way: several parts of a page that ask the same share the answer. */
 const onTheirWay = new Map<string, Promise<unknown>>();
 const shown = new Set<Resource<unknown>>();
@@ -44,7 +48,8 @@ export class Resource<T> {
     this.data = known?.data as T | undefined;
     this.#text = "";
     this.error = undefined;
-    void this.refresh();
+    // The server tells of what has changed since the page was made (`live.svelte.ts`).
+    if (!isNew(key)) void this.refresh();
   }
 
   /** Shows nothing. */
@@ -98,6 +103,7 @@ function shared<T>(key: string, ask: () => Promise<T>): Promise<T> {
 }
 
 function remember(key: string, data: unknown): void {
+  firstAnswers.delete(key);
   kept.delete(key);
   kept.set(key, { data, at: Date.now() });
   const oldest = kept.keys().next();
@@ -107,6 +113,7 @@ function remember(key: string, data: unknown): void {
 /** Forgets every answer: of another principal, the same questions have other ones. */
 export function forgetAnswers(): void {
   kept.clear();
+  firstAnswers.clear();
 }
 
 function report(error: Error): void {

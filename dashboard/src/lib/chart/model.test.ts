@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import type { Series } from "../api.ts";
-import { bucketSentence, chartData, dateTicks, describe, emptyRuns, notesOf, valueDomain } from "./model.ts";
+import { bucketSentence, chartData, dateTicks, describe, drawnBand, emptyRuns, notesOf, valueDomain } from "./model.ts";
 
 /** Posts of five days: two with a value, two that failed, and one that was recorded later. */
 function posts(): Series {
@@ -54,6 +54,37 @@ test("the description has the extremes, the newest value and what is missing", (
       "newest 30 (Mon, 5 Jan 2026). 2 days without a value.",
   );
   assert.equal(describe({ interval: "day", buckets: [], to: "", metrics: [], series: [], changes: [] }, "bar"), "An empty chart.");
+});
+
+/** New posts whose last value is far above the band in which it was expected, and the band of the first reaches below zero. */
+function judged(): Series {
+  const judgement = {
+    verdict: "normal", reason: null, expected_low: -3, expected_high: 20, score: 0.5, baseline_days: 56,
+    baseline_from: "2025-11-06", baseline_to: "2025-12-31", judge_version: 1,
+  };
+  const anomaly = { ...judgement, verdict: "anomaly", reason: "above", expected_low: 4.2, expected_high: 15.6, score: 4.25 };
+  const points = posts().points.map((point, index) =>
+    index === 0 ? { ...point, judgement } : index === 4 ? { ...point, judgement: anomaly } : point,
+  );
+  return { ...posts(), points: points as Series["points"] };
+}
+
+test("an unusual value is told of with the band in which it was expected", () => {
+  const data = chartData([judged()], "2026-01-05");
+  assert.match(
+    bucketSentence(data, 4, "en-GB"),
+    /New posts 30, reconstructed, unusual: above the expected 4 to 16 by 4\.3 standard deviations, judged by 56 days\.$/,
+  );
+  assert.match(describe(data, "line", "en-GB"), / Unusual: 30 \(Mon, 5 Jan 2026\)\.$/);
+  assert.deepEqual(data.series[0]?.judged?.map((value) => value?.band), [[0, 20], undefined, undefined, undefined, [4.2, 15.6]]);
+});
+
+test("of several series, only the bands of unusual values are drawn", () => {
+  const one = chartData([judged()], "2026-01-05");
+  const two = chartData([judged(), posts()], "2026-01-05");
+  const bands = (data: typeof one) => data.buckets.map((_, index) => data.series[0] && drawnBand(data, data.series[0], index));
+  assert.deepEqual(bands(one), [[0, 20], undefined, undefined, undefined, [4.2, 15.6]]);
+  assert.deepEqual(bands(two), [undefined, undefined, undefined, undefined, [4.2, 15.6]]);
 });
 
 test("bars begin at zero, and lines where their shape is seen", () => {

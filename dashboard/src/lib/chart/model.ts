@@ -2,8 +2,17 @@
 import type { Annotation, Series } from "../api.ts";
 import { bucketName, mediumDate, monthLabel, shortDate, type Interval, type IsoDate } from "../dates.ts";
 import { formatValue, plural } from "../format.ts";
+import { anomalySentence } from "../judgement.ts";
 
 export type ChartKind = "line" | "area" | "bar" | "stacked";
+
+/** How a value was judged by the history of its metric. */
+export interface JudgedValue {
+  /** The edges of the band in which the value was expected, where there was enough history. */
+  band?: [number, number];
+  /** Why the value is unusual. */
+  anomaly?: string;
+}
 
 export interface ChartSeries {
   id: string;
@@ -17,6 +26,8 @@ export interface ChartSeries {
   notes: (string | undefined)[];
   /** For each bucket: whether its value was recorded on time (observed), later, or both. */
   provenance: (string | undefined)[];
+  /** For each bucket: how its value was judged, where that is known. */
+  judged?: (JudgedValue | undefined)[];
   /** The values of an earlier period, aligned with the buckets. */
   earlier?: { name: string; values: (number | null)[]; from: IsoDate[] };
 }
@@ -41,6 +52,8 @@ export interface ChartData {
   changes: { index: number; text: string }[];
 }
 
+/** The most unusual values of a series that its description names, the newest ones. */
+const MAX_TOLD = 5;
 /** How many series have a style of their own. */
 export const STYLES = 8;
 
@@ -78,7 +91,29 @@ export function chartSeries(series: Series, to: IsoDate, style: number): ChartSe
     values: series.points.map((point) => point.value as number | null),
     notes,
     provenance,
+    ...judgedValues(series),
   };
+}
+
+/** The judgements of a series, if it was asked for with them. */
+function judgedValues({ points, format_pattern: pattern, unit }: Series): Pick<ChartSeries, "judged"> {
+  if (!points.some(({ judgement }) => judgement)) return {};
+  const isNeverNegative = points.every(({ value }) => value === null || (value as number) >= 0);
+  const judged = points.map(({ judgement, value }): JudgedValue | undefined => {
+    if (!judgement || value === null) return undefined;
+    const anomaly = anomalySentence(judgement, value as number, pattern, unit);
+    const [low, high] = [judgement.expected_low as number | null, judgement.expected_high as number | null];
+    const band: [number, number] | undefined =
+      low === null || high === null ? undefined : [isNeverNegative ? Math.max(0, low) : low, high];
+    return { ...(band && { band }), ...(anomaly && { anomaly }) };
+  });
+  return { judged };
+}
+
+/** The bands that a chart draws: of its only series, for every value; of several, of the unusual values only. */
+export function drawnBand(data: ChartData, series: ChartSeries, index: number): [number, number] | undefined {
+  const judged = series.judged?.[index];
+  return data.series.length === 1 || judged?.anomaly ? judged?.band : undefined;
 }
 
 /** A chart of several series over the same buckets. */
@@ -156,6 +191,7 @@ export function valueDomain(data: ChartData, kind: ChartKind): [number, number] 
     for (const series of data.series)
       for (const list of [series.values, series.earlier?.values ?? []])
         for (const value of list) if (value != null) values.push(value);
+    for (const series of data.series) data.buckets.forEach((_, index) => values.push(...(drawnBand(data, series, index) ?? [])));
   }
   if (values.length === 0) return [0, 1];
   let [low, high] = [Math.min(...values), Math.max(...values)];
@@ -207,6 +243,7 @@ export function valueText(series: ChartSeries, index: number, locale?: string): 
     formatValue(value, series.pattern, series.unit, locale),
     provenance && provenance !== "observed" ? provenance : undefined,
     note,
+    series.judged?.[index]?.anomaly,
   ]
     .filter(Boolean)
     .join(", ");
@@ -246,8 +283,10 @@ export function describe(data: ChartData, kind: ChartKind, locale?: string): str
     if (newest < 0) return `${series.name} has no value.`;
     const at = (index: number) =>
       `${formatValue(series.values[index], series.pattern, series.unit, locale)} (${name(data.buckets[index] ?? "")})`;
+    const unusual = data.buckets.flatMap((_, index) => (series.judged?.[index]?.anomaly ? [index] : []));
+    const anomalies = unusual.length > 0 ? ` Unusual: ${unusual.slice(-MAX_TOLD).map(at).join(", ")}.` : "";
     const without = missing ? ` ${plural(missing, data.interval)} without a value.` : "";
-    return `${series.name}: lowest ${at(low)}, highest ${at(high)}, newest ${at(newest)}.${without}`;
+    return `${series.name}: lowest ${at(low)}, highest ${at(high)}, newest ${at(newest)}.${without}${anomalies}`;
   });
   const more = data.series.length - sentences.length;
   const notes = (data.notes ?? []).map(({ text }) => ` Annotation of ${text}.`).join("");

@@ -5,7 +5,7 @@ import { bodyOf, errorsByField, textsOf } from "./form.ts";
 
 test("a declaration becomes the texts of the form and the same again", () => {
   for (const declaration of [
-    { measure: "created", source: "posts", filter: { genre: "jazz" }, display_name: "Jazz", unit: "count", expected: { max: 9 } },
+    { measure: "created", source: "posts", filter: { genre: "jazz" }, display_name: "Jazz", unit: "count", expected: { max: 9 }, dashboard: { group: "Music", headline: true } },
     { measure: "distinct_actors", sources: ["posts", "likes"], window_days: 30 },
     { measure: "ratio", numerator: { measure: "created", source: "posts" }, denominator: "users_total", type: "percentage" },
     { measure: "sql", query: "SELECT 1", returns: "value", adds_up: "sum" },

@@ -5,7 +5,7 @@ export interface Field {
   label: string;
   hint?: string;
   /** Texts are sent as they are, numbers as numbers, JSON as what it says; lists are separated by commas. */
-  kind: "text" | "number" | "json" | "nameOrJson" | "list" | "sql" | "choice";
+  kind: "text" | "number" | "json" | "nameOrJson" | "list" | "sql" | "choice" | "flag";
   choices?: readonly string[];
   isRequired?: boolean;
 }
@@ -69,6 +69,8 @@ export const COMMON: readonly Field[] = [
   { name: "description", label: "Description", kind: "text" },
   { name: "unit", label: "Unit", kind: "text", hint: "count, seconds, EUR …" },
   { name: "format_pattern", label: "Format", kind: "text", hint: "0,0 for whole numbers, 0.0 for one decimal place" },
+  { name: "group", label: "Group", kind: "text", hint: "the heading under which it is listed" },
+  { name: "headline", label: "Show it on the overview", kind: "flag" },
 ];
 
 export function fieldsOf(measure: Measure): readonly Field[] {
@@ -77,11 +79,19 @@ export function fieldsOf(measure: Measure): readonly Field[] {
 
 export type Texts = Record<string, string>;
 
+/** The text of a flag that is set. */
+export const SET = "yes";
+/** Fields that are members of `dashboard` in the declaration. */
+const OF_DASHBOARD = ["headline", "group"];
+
 /** The texts of the form for a declaration that exists. */
 export function textsOf(declaration: Record<string, unknown>): Texts {
   const texts: Texts = {};
   for (const [name, value] of Object.entries(declaration)) {
-    if (Array.isArray(value) && name === "sources") texts[name] = value.join(", ");
+    if (name === "dashboard") {
+      const { headline, group } = value as { headline?: boolean; group?: string };
+      Object.assign(texts, headline ? { headline: SET } : {}, group ? { group } : {});
+    } else if (Array.isArray(value) && name === "sources") texts[name] = value.join(", ");
     else texts[name] = typeof value === "string" ? value : JSON.stringify(value);
   }
   // A source by itself is a list of one.
@@ -98,10 +108,11 @@ export function bodyOf(
   const shown = new Set(Object.values(MEASURES).flatMap(({ fields }) => fields.map((field) => field.name as string)));
   for (const { name } of COMMON) shown.add(name);
   const kept = Object.entries(before).filter(
-    ([name]) => !shown.has(name) && name !== "measure" && !(measure !== before.measure && name === "type"),
+    ([name]) => !shown.has(name) && !["measure", "dashboard"].includes(name) && !(measure !== before.measure && name === "type"),
   );
   const body: Record<string, unknown> = { measure, ...Object.fromEntries(kept) };
   const errors: Record<string, string> = {};
+  const dashboard: Record<string, unknown> = {};
   for (const field of fieldsOf(measure)) {
     const text = (texts[field.name] ?? "").trim();
     if (text === "") {
@@ -109,16 +120,19 @@ export function bodyOf(
       continue;
     }
     try {
-      body[field.name] = valueOf(field, text);
+      (OF_DASHBOARD.includes(field.name) ? dashboard : body)[field.name] = valueOf(field, text);
     } catch (error) {
       errors[field.name] = (error as Error).message;
     }
   }
+  if (Object.keys(dashboard).length > 0) body.dashboard = dashboard;
   return { body, errors };
 }
 
 function valueOf(field: Field, text: string): unknown {
   switch (field.kind) {
+    case "flag":
+      return text === SET;
     case "number":
       if (!/^\d+$/.test(text)) throw new Error("This is to be a whole number.");
       return Number(text);
@@ -146,8 +160,9 @@ export function errorsByField(errors: { parameter: string; detail: string }[], m
   const known = new Set(fieldsOf(measure).map((field) => field.name));
   const found: Record<string, string> = {};
   for (const { parameter, detail } of errors) {
-    const first = parameter.split(/[.[]/)[0] ?? "";
-    const name = known.has(first) ? first : "";
+    const [first = "", second = ""] = parameter.split(/[.[]/);
+    const field = first === "dashboard" ? second : first;
+    const name = known.has(field) ? field : "";
     const text = parameter === first || parameter === "" ? detail : `${parameter}: ${detail}`;
     found[name] = found[name] ? `${found[name]} ${text}` : text;
   }

@@ -1,0 +1,69 @@
+/** Ten years of twenty series: what an answer weighs, and how long the page is busy with the pointer. */
+import type { Browser, Page } from "playwright-core";
+
+import { day, open, remove, settled } from "../harness.ts";
+import { generated } from "./platform.ts";
+import { percentile, report } from "./report.ts";
+
+const [SERIES, YEARS] = [20, 10];
+const [MOVES, STEPS] = [300, 20];
+
+/** How long the page is busy with each of many moves of the pointer over the chart, with the layout that follows. */
+async function moves(page: Page, isBrushing: boolean): Promise<number[]> {
+  const box = await page.locator(".plot").first().boundingBox();
+  if (!box) throw new Error("there is no chart");
+  return await page.evaluate(
+    async ({ box, isBrushing, count }) => {
+      const plot = document.querySelector(".plot") as HTMLElement;
+      const place = { clientX: box.x + box.width * 0.2, clientY: box.y + 80, bubbles: true, pointerType: "mouse", button: 0 };
+      if (isBrushing) plot.dispatchEvent(new PointerEvent("pointerdown", place));
+      const times: number[] = [];
+      for (let step = 0; step < count; step++) {
+        const began = performance.now();
+        place.clientX = box.x + box.width * (0.2 + (0.7 * step) / count);
+        plot.dispatchEvent(new PointerEvent("pointermove", place));
+        // The framework draws in a microtask.
+        await Promise.resolve();
+        await Promise.resolve();
+        void document.body.offsetHeight;
+        times.push(performance.now() - began);
+        if (step % 10 === 0) await new Promise(requestAnimationFrame);
+      }
+      plot.dispatchEvent(new PointerEvent("pointerleave", place));
+      return times;
+    },
+    { box, isBrushing, count: MOVES },
+  );
+}
+
+export async function manyYears(browser: Browser): Promise<void> {
+  const { site, names } = await generated(365 * YEARS, SERIES);
+  try {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+    const page = await context.newPage();
+    const answers: Promise<number>[] = [];
+    page.on("requestfinished", (request) => {
+      if (request.url().includes("/api/v1/metrics")) answers.push(request.sizes().then((sizes) => sizes.responseBodySize));
+    });
+    const [from, to] = [day(365 * YEARS), day(1)];
+    await open(page, `${site.url}/explore?metrics=${names.join(",")}&from=${from}&to=${to}`);
+    await page.locator(".plot").first().waitFor();
+    const largest = Math.max(...(await Promise.all(answers)));
+    report(`${YEARS} years of ${SERIES} series, thinned to months: the largest answer`, largest, "bytes", { atMost: 30_000 });
+    report("… a move of the pointer, 95 of 100 within", percentile(await moves(page, false), 0.95), "ms", { atMost: 16 });
+    report("… a step of marking a part, 95 of 100 within", percentile(await moves(page, true), 0.95), "ms", { atMost: 16 });
+    const drawn: number[] = [];
+    for (let step = 0; step < STEPS; step++) {
+      const began = Date.now();
+      const before = page.url();
+      await page.getByRole("button", { name: step % 2 ? "Later" : "Earlier" }).click();
+      await page.waitForFunction((url) => location.href !== url, before);
+      await settled(page);
+      drawn.push(Date.now() - began);
+    }
+    report("… moving in time, with the server's answer, 95 of 100 within", percentile(drawn, 0.95), "ms");
+    await context.close();
+  } finally {
+    await remove(site);
+  }
+}
