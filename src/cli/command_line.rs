@@ -6,9 +6,9 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    ConfigArguments, Exit, Format, Page, alerts, annotations, app::App, apply, backfill, backup, check, collect, demo,
-    drift, export, gaps, init, judge, keys, migrate, output, plan, preview, query, schedule, serve, sql,
-    status,
+    ConfigArguments, Exit, Format, Page, alerts, annotations, app::App, apply, backfill, backup, check,
+    collect, demo, drift, export, gaps, init, judge, keys, migrate, output, plan, preview, query, schedule,
+    serve, sql, status,
 };
 use crate::{clock::SystemClock, config, telemetry::log};
 

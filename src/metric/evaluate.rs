@@ -158,7 +158,9 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::metric::{AddsUp, ColumnSum, DashboardPlace, ExpectedRange, Filter, Kind, Moments, Phase, Rows, has_value};
+    use crate::metric::{
+        AddsUp, ColumnSum, DashboardPlace, ExpectedRange, Filter, Kind, Moments, Phase, Rows, has_value,
+    };
 
     fn definition(metric_type: MetricType, measure: Measure) -> Definition {
         Definition {

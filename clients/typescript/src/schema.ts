@@ -1655,6 +1655,7 @@ export interface components {
             /** @enum {string} */
             backfill?: "manual" | "auto";
             column: string;
+            dashboard?: components["schemas"]["DashboardPlace"];
             description?: string;
             /** @description The name that dashboards show; by default the name of the metric with spaces. */
             display_name?: string;
@@ -1700,6 +1701,7 @@ export interface components {
             /** @enum {string} */
             backfill?: "manual" | "auto";
             column: string;
+            dashboard?: components["schemas"]["DashboardPlace"];
             description?: string;
             /** @description The name that dashboards show; by default the name of the metric with spaces. */
             display_name?: string;
@@ -2290,6 +2292,7 @@ export interface components {
             /** @enum {string} */
             backfill?: "manual" | "auto";
             column: string;
+            dashboard?: components["schemas"]["DashboardPlace"];
             description?: string;
             /** @description The name that dashboards show; by default the name of the metric with spaces. */
             display_name?: string;
