@@ -25,6 +25,11 @@ export function labelsOf(point: Point): Map<string, number> {
   return labels;
 }
 
+/** Whether a metric has labels: a sum of a column is of the type `aggregate`, too, and has none. */
+export function isBreakdown({ metric_type, roll_up }: Pick<Series, "metric_type" | "roll_up">): boolean {
+  return metric_type === "aggregate" && roll_up !== "sum";
+}
+
 export interface LabelTotal {
   label: string;
   value: number;

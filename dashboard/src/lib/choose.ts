@@ -3,6 +3,7 @@
  * shown as depends on how its values add up, so that it fits definitions of any kind.
  */
 import type { Definition } from "./api.ts";
+import { isBreakdown } from "./breakdown.ts";
 
 export interface Chosen {
   /** What exists at the end of a day: as tiles with their change. */
@@ -39,7 +40,6 @@ export function choose(definitions: Definition[]): Chosen {
   const sorted = [...active].sort(
     (a, b) => rank(a) - rank(b) || a.metric_category.localeCompare(b.metric_category),
   );
-  const isBreakdown = (definition: Definition) => definition.metric_type === "aggregate";
   const of = (...rollUps: Definition["roll_up"][]) =>
     sorted.filter((definition) => !isBreakdown(definition) && rollUps.includes(definition.roll_up));
   const flows = of("sum");
@@ -49,7 +49,7 @@ export function choose(definitions: Definition[]): Chosen {
     totals: of("last").slice(0, MAX_TOTALS),
     activity,
     shares: of("percentage").slice(0, MAX_LINES),
-    averages: of("average").slice(0, MAX_LINES),
+    averages: of("average", "minimum", "maximum").slice(0, MAX_LINES),
     others: of("never").slice(0, MAX_LINES),
     breakdowns: sorted.filter(isBreakdown).slice(0, MAX_BREAKDOWNS),
   };

@@ -1,6 +1,6 @@
 /** How series become charts: one for each unit, as a second axis misleads, and one for each breakdown, with a line a label. */
 import type { Series } from "../api.ts";
-import { labelsOf, labelTotals } from "../breakdown.ts";
+import { isBreakdown, labelsOf, labelTotals } from "../breakdown.ts";
 import { chartData, STYLES, type ChartData } from "../chart/model.ts";
 import type { IsoDate } from "../dates.ts";
 
@@ -20,7 +20,7 @@ function axisOf(series: Series): string {
 export function panels(all: Series[], to: IsoDate, earlier: { name: string; series: Series[] } | undefined): Panel[] {
   const groups = new Map<string, Series[]>();
   for (const series of all) {
-    if (series.metric_type === "aggregate") groups.set(`breakdown ${series.metric_category}`, [series]);
+    if (isBreakdown(series)) groups.set(`breakdown ${series.metric_category}`, [series]);
     else groups.set(axisOf(series), [...(groups.get(axisOf(series)) ?? []), series]);
   }
   return [...groups].map(([key, group]) => {
