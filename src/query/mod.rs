@@ -52,9 +52,9 @@ pub use deliveries::{AttemptEntry, DeliveriesQuery, DeliveriesResponse, Delivery
 pub use error::{ParameterProblem, QueryError, Refusal};
 pub use export::{CsvOptions, Export, ExportFormat, ExportQuery};
 pub use health::{
-    AlertsHealth, AnomaliesHealth, CauseCount, DriftHealth, GapsHealth, HealthResponse,
-    MetricGap, MetricsPerRun, NotificationsHealth, OwnQueries, PlatformHealth, QueryHealth, RunDurations,
-    RunsHealth, RunsWindow, SeverityCount, StateCount, UnknownField, health,
+    AlertsHealth, AnomaliesHealth, CauseCount, DriftHealth, GapsHealth, HealthResponse, MetricGap,
+    MetricsPerRun, NotificationsHealth, OwnQueries, PlatformHealth, QueryHealth, RunDurations, RunsHealth,
+    RunsWindow, SeverityCount, StateCount, UnknownField, health,
 };
 pub use interval::{Bucket, Interval};
 pub use judgement::ValueJudgement;
