@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use daymark::metric::Decimal;
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use jiff_sqlx::ToSqlx;
 use sqlx::{
@@ -15,8 +16,8 @@ use sqlx::{
 
 use crate::engine::Engine;
 
-/// Values by day and category.
-pub type Values = BTreeMap<(String, String), i64>;
+/// Values by day and category, as decimals in their shortest form.
+pub type Values = BTreeMap<(String, String), String>;
 
 pub enum ByHand {
     Postgres(PgConnection),
@@ -39,6 +40,11 @@ const SQLITE_TABLE: &str = "
 fn midnight(day: Date) -> anyhow::Result<jiff_sqlx::Timestamp> {
     let instant: Timestamp = day.to_zoned(TimeZone::UTC).context("a day that has no midnight")?.timestamp();
     Ok(instant.to_sqlx())
+}
+
+/// A decimal without zeros at its end.
+pub fn shortest(number: &str) -> anyhow::Result<String> {
+    Ok(number.parse::<Decimal>()?.normalized().to_string())
 }
 
 impl ByHand {
@@ -122,7 +128,8 @@ impl ByHand {
         self.range(statements, first, last).await
     }
 
-    async fn range(
+    /// Runs one statement of the database that reads and writes the values of a range of days.
+    pub async fn range(
         &mut self,
         (postgres, sqlite): (&str, &str),
         first: Date,
@@ -154,16 +161,15 @@ impl ByHand {
         let mut values = Values::new();
         match self {
             Self::Postgres(connection) => {
-                let sql =
-                    "SELECT metric_date::text, metric_category, value::bigint FROM by_hand.daily_metrics";
+                let sql = "SELECT metric_date::text, metric_category, value::text FROM by_hand.daily_metrics";
                 for row in sqlx::query(sql).fetch_all(connection).await? {
-                    values.insert((row.get(0), row.get(1)), row.get(2));
+                    values.insert((row.get(0), row.get(1)), shortest(row.get(2))?);
                 }
             }
             Self::Sqlite(connection) => {
-                let sql = "SELECT metric_date, metric_category, value FROM daily_metrics";
+                let sql = "SELECT metric_date, metric_category, CAST(value AS TEXT) FROM daily_metrics";
                 for row in sqlx::query(sql).fetch_all(connection).await? {
-                    values.insert((row.get(0), row.get(1)), row.get(2));
+                    values.insert((row.get(0), row.get(1)), shortest(row.get(2))?);
                 }
             }
         }

@@ -83,6 +83,11 @@ pub async fn active(platform: &dyn Platform) -> anyhow::Result<Vec<Definition>> 
     resolve(platform, &text).await
 }
 
+/// Metrics of posts, in TOML.
+pub async fn of_posts(platform: &dyn Platform, metrics: &str) -> anyhow::Result<Vec<Definition>> {
+    resolve(platform, &format!("{POSTS}{metrics}")).await
+}
+
 /// The text of a `daymark.toml` to which metrics are added one by one.
 struct Metrics {
     text: String,
@@ -128,7 +133,7 @@ async fn resolve(platform: &dyn Platform, toml: &str) -> anyhow::Result<Vec<Defi
     let file = directory.path().join("daymark.toml");
     std::fs::write(&file, toml)?;
     let config = config::load(Some(Path::new(&file)), &GivenFlags::new(), &Environment::new())?;
-    let schema = platform.inspect().await?;
+    let schema = platform.inspect_with(&config.source_queries()).await?;
     let detected = platform.detect_time_formats(&config.columns_to_detect(&schema)).await?;
     let resolved = config.resolve(&schema, &detected);
     ensure!(!resolved.has_errors(), "{:?}", resolved.findings);

@@ -4,6 +4,7 @@
 mod by_hand;
 mod definitions;
 mod engine;
+mod measures;
 mod memory;
 mod options;
 mod report;
@@ -63,6 +64,7 @@ async fn measure(engine: &Engine, report: &mut Report) -> anyhow::Result<()> {
     let original_days = days(engine, &mut by_hand, report).await?;
     year(engine, &mut by_hand, original_days, report).await?;
     active(engine, &mut by_hand, report).await?;
+    measures(engine, &mut by_hand, report).await?;
     many(engine, report).await?;
     judged(engine, report).await?;
     memory(engine, report).await
@@ -146,6 +148,28 @@ async fn active(engine: &Engine, by_hand: &mut ByHand, report: &mut Report) -> a
     Ok(())
 }
 
+/// Measures a backfill of a year of each measure of a column or of labels.
+async fn measures(engine: &Engine, by_hand: &mut ByHand, report: &mut Report) -> anyhow::Result<()> {
+    for case in measures::cases() {
+        let definitions = definitions::of_posts(engine.platform()?.as_ref(), case.metrics).await?;
+        let mut rounds = Vec::new();
+        for _ in 0..ACTIVE_ROUNDS {
+            let daymark = engine.daymark(&definitions).await?;
+            let hand = by_hand.range((case.postgres, case.sqlite), YEAR, LAST).await?;
+            rounds.push((daymark.backfill(YEAR, LAST).await?, hand));
+            same(by_hand, &daymark, YEAR, LAST).await?;
+        }
+        report.comparison(Comparison {
+            engine: engine.name,
+            what: case.what.to_owned(),
+            than: "best SQL by hand",
+            rounds,
+            target: Some(Target::AtMost(case.at_most)),
+        });
+    }
+    Ok(())
+}
+
 /// Measures two hundred metrics of one source beside five.
 async fn many(engine: &Engine, report: &mut Report) -> anyhow::Result<()> {
     let platform = engine.platform()?;
@@ -220,7 +244,7 @@ async fn memory(engine: &Engine, report: &mut Report) -> anyhow::Result<()> {
 async fn same(by_hand: &mut ByHand, daymark: &Daymark, first: Date, last: Date) -> anyhow::Result<()> {
     let mut ours = Values::new();
     for record in daymark.records(first, last).await? {
-        let value = record.value.to_string().parse()?;
+        let value = by_hand::shortest(&record.value.to_string())?;
         ours.insert((record.metric_date.to_string(), record.key.category), value);
     }
     let theirs = by_hand.values().await?;

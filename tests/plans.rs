@@ -9,8 +9,8 @@ use std::{collections::BTreeMap, time::Duration};
 use daymark::{
     database::{Deadline, RetryPolicy},
     metric::{
-        Calendar, Condition, Decimal, Filter, Literal, Phase, QueryShape, Reading, Rows, Source, Test,
-        TimeFormat,
+        Calendar, Condition, Decimal, Filter, LabelFold, Literal, Phase, QueryShape, Reading, Rows, Source,
+        Test, TimeFormat, Window,
     },
     platform::{self, Column, ColumnType, Platform, PlatformOptions, Schema, Sources, Table, TableKind},
 };
@@ -100,10 +100,11 @@ fn readings() -> Vec<Reading> {
         Reading::Moments { rows: rows("posts", Filter::default()), column: "length".to_owned() },
         Reading::Count { rows: rows("comments", Filter::default()), phase: Phase::Created },
         Reading::Count { rows: rows("comments", Filter::default()), phase: Phase::Existing },
-        Reading::Labels { rows: rows("posts", Filter::default()), column: "genre".to_owned(), phase: Phase::Created, top: 3 },
+        Reading::Labels { rows: rows("posts", Filter::default()), column: "genre".to_owned(), phase: Phase::Created, top: 3, fold: LabelFold::Rows },
         Reading::Distinct {
             rows: vec![rows("posts", Filter::default()), rows("comments", Filter::default())],
-            window_days: 7,
+            column: None,
+            window: Window::Days(7),
         },
         Reading::Query {
             sql: "SELECT count(*) AS value FROM posts WHERE created_at >= {day_start} AND created_at < {day_end}".to_owned(),
@@ -186,7 +187,11 @@ fn windows_over_the_same_rows_are_one_statement() {
         let mut both = vec![rows("posts", Filter::default()), rows("comments", Filter::default())];
         let mut readings = Vec::new();
         for window_days in [7, 1, 30] {
-            readings.push(Reading::Distinct { rows: both.clone(), window_days });
+            readings.push(Reading::Distinct {
+                rows: both.clone(),
+                column: None,
+                window: Window::Days(window_days),
+            });
             both.reverse();
         }
         for from in [1, 30] {
@@ -196,10 +201,7 @@ fn windows_over_the_same_rows_are_one_statement() {
                 1,
                 "{plan}"
             );
-            assert!(
-                plan.contains("distinct actors of comments, posts in windows of 1, 7, 30 days"),
-                "{plan}"
-            );
+            assert!(plan.contains("distinct actors of comments, posts in 1 day, 7 days, 30 days"), "{plan}");
         }
     }
 }
@@ -235,8 +237,13 @@ async fn postgres_uses_the_index_on_the_time_column() {
                 column: "genre".to_owned(),
                 phase: Phase::Created,
                 top: 3,
+                fold: LabelFold::Rows,
             },
-            Reading::Distinct { rows: vec![rows(name, Filter::default())], window_days: 7 },
+            Reading::Distinct {
+                rows: vec![rows(name, Filter::default())],
+                column: None,
+                window: Window::Days(7),
+            },
         ]
     };
     let readings = [of("posts"), of("comments")].concat();

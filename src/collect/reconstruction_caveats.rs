@@ -48,14 +48,24 @@ fn columns(measure: &Measure, found: &mut BTreeSet<String>) {
     };
     match measure {
         Measure::Created(rows) | Measure::Existing(rows) => filtered(rows),
-        Measure::DistinctActors { rows, .. } => rows.iter().for_each(filtered),
+        Measure::Distinct { rows, column, .. } => {
+            rows.iter().for_each(filtered);
+            let of_sources =
+                rows.iter().filter_map(|rows| Some(format!("{}.{}", rows.source, column.as_ref()?)));
+            found.extend(of_sources);
+        }
         Measure::Average { rows, column }
         | Measure::Sum { rows, column, .. }
         | Measure::Minimum { rows, column }
         | Measure::Maximum { rows, column }
-        | Measure::Breakdown(Breakdown { rows, column, .. }) => {
+        | Measure::Quantile { rows, column, .. } => {
             filtered(rows);
             found.insert(format!("{}.{column}", rows.source));
+        }
+        Measure::Breakdown(Breakdown { rows, column, fold, .. }) => {
+            filtered(rows);
+            let all = std::iter::once(column.as_str()).chain(fold.column());
+            found.extend(all.map(|column| format!("{}.{column}", rows.source)));
         }
         Measure::Ratio { numerator, denominator } => {
             columns(numerator, found);

@@ -29,7 +29,9 @@ pub use alerting::{
 #[cfg(test)]
 pub use file::json_metric::known_keys;
 pub use file::{
-    declaration::{ADDS_UP, BACKFILL_MODES, Declarations, MeasureName, MetricDeclaration, PHASES, Returns},
+    declaration::{
+        ADDS_UP, BACKFILL_MODES, Declarations, MeasureName, MetricDeclaration, PERIODS, PHASES, Returns,
+    },
     json_metric::read_json_metric,
     written_metric::written_metric,
 };

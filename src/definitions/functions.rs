@@ -10,7 +10,7 @@ use crate::{
     collect::{CollectError, Context, FIRST_DAY, batch::Batch, first_row, selection},
     config::Finding,
     database::Fault,
-    metric::{Calendar, Definition, Measure, QueryShape, Reading},
+    metric::{Breakdown, Calendar, Definition, LabelFold, Measure, QueryShape, Reading, Window},
     platform::{Cut, Schema},
     store::{
         FirstRowQuery, FunctionCalendar, FunctionMetric, FunctionPlace, FunctionSpec, RecordingTask,
@@ -174,7 +174,12 @@ fn days_before(metrics: &[StoredDefinition]) -> Vec<u32> {
     let readings = metrics.iter().flat_map(|metric| metric.definition.measure.readings());
     let mut days: Vec<_> = readings
         .filter_map(|reading| match reading {
-            Reading::Distinct { window_days, .. } if window_days > 1 => Some(window_days - 1),
+            Reading::Distinct { window: Window::Days(window_days), .. }
+            | Reading::Quantile { window_days, .. }
+                if window_days > 1 =>
+            {
+                Some(window_days - 1)
+            }
             _ => None,
         })
         .collect();
@@ -215,6 +220,7 @@ fn function_metric(
         minimum: limits.min.map(|limit| limit.to_string()),
         maximum: limits.max.map(|limit| limit.to_string()),
         out_of_range: json!(expected),
+        calculation: stored.definition.measure.calculation(),
         is_reconstructible: stored.definition.measure.reconstructible(),
         reason,
     }
@@ -223,12 +229,14 @@ fn function_metric(
 /// How the value is computed of the tallies; see [`Definition::evaluate`].
 fn shape(definition: &Definition) -> &'static str {
     match &definition.measure {
-        Measure::Created(_) | Measure::Existing(_) | Measure::DistinctActors { .. } => "number",
+        Measure::Created(_) | Measure::Existing(_) | Measure::Distinct { .. } => "number",
         Measure::Average { .. } => "moments",
         Measure::Sum { .. } => "sum",
+        Measure::Quantile { .. } => "quantile",
         Measure::Minimum { .. } => "minimum",
         Measure::Maximum { .. } => "maximum",
         Measure::Ratio { .. } => "counts",
+        Measure::Breakdown(Breakdown { fold: LabelFold::Average(_), .. }) => "label_means",
         Measure::Breakdown(_) => "labels",
         Measure::Sql { shape, .. } => match shape {
             QueryShape::Value => "number",

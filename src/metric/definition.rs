@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{AddsUp, Decimal, Measure, Phase, QueryShape, Source};
+use super::{AddsUp, Breakdown, Decimal, LabelFold, Measure, Phase, Quantile, QueryShape, Source, Window};
 
 /// The key of a metric within a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -65,8 +65,10 @@ pub enum Kind {
     Percentage,
     /// Merged label by label.
     Breakdown,
-    /// Does not combine.
+    /// Does not combine: a distinct count.
     Distinct,
+    /// Does not combine either.
+    Quantile,
 }
 
 /// The range of plausible values. Values outside it are recorded too, and flagged in the record's metadata.
@@ -162,7 +164,11 @@ pub enum DefinitionError {
     Window(u32),
     #[error("`top` must be from 1 to 1000, not {0}")]
     Top(usize),
-    #[error("a ratio is made of `created`, `existing` and `distinct_actors`, not of `{0}`")]
+    #[error(
+        "distinct counts by label are of rows created in the day: those of existing rows do not follow from one day to the next"
+    )]
+    DistinctExisting,
+    #[error("a ratio is made of `created`, `existing`, `distinct_actors` and `distinct`, not of `{0}`")]
     RatioOf(&'static str),
     #[error(
         "`{0}` is not a name of lower-case letters, digits and underscores that starts with a letter (63 at most)"
@@ -187,10 +193,11 @@ impl Definition {
         match (&self.measure, self.metric_type) {
             (Measure::Created(_), _) => Kind::Flow,
             (Measure::Existing(_), _) => Kind::Stock,
-            (Measure::DistinctActors { .. }, _) => Kind::Distinct,
+            (Measure::Distinct { .. }, _) => Kind::Distinct,
             (Measure::Average { .. }, _) => Kind::Average,
             (Measure::Sum { phase: Phase::Created, .. }, _) => Kind::Flow,
             (Measure::Sum { phase: Phase::Existing, .. }, _) => Kind::Stock,
+            (Measure::Quantile { .. }, _) => Kind::Quantile,
             (Measure::Minimum { .. }, _) => Kind::Minimum,
             (Measure::Maximum { .. }, _) => Kind::Maximum,
             (Measure::Breakdown(_), _) => Kind::Breakdown,
@@ -239,26 +246,37 @@ impl Definition {
 
     fn measure_problems(&self, measure: &Measure, problems: &mut Vec<DefinitionError>) {
         match measure {
-            Measure::DistinctActors { rows, window_days } => {
-                if !(1..=366).contains(window_days) {
-                    problems.push(DefinitionError::Window(*window_days));
+            Measure::Distinct { rows, column, window } => {
+                if let Window::Days(days) = window
+                    && !(1..=366).contains(days)
+                {
+                    problems.push(DefinitionError::Window(*days));
                 }
                 let without = |source: &&str| {
-                    self.sources.get(*source).is_some_and(|source| source.actor_column.is_none())
+                    column.is_none()
+                        && self.sources.get(*source).is_some_and(|source| source.actor_column.is_none())
                 };
                 let names = rows.iter().map(|rows| rows.source.as_str());
                 problems.extend(names.filter(without).map(|name| DefinitionError::NoActor(name.to_owned())));
             }
+            Measure::Quantile { window_days, .. } if !(1..=366).contains(window_days) => {
+                problems.push(DefinitionError::Window(*window_days));
+            }
+            Measure::Breakdown(Breakdown {
+                fold: LabelFold::Distinct(_), phase: Phase::Existing, ..
+            }) => {
+                problems.push(DefinitionError::DistinctExisting);
+            }
             Measure::Breakdown(breakdown) if !(1..=1000).contains(&breakdown.top) => {
                 problems.push(DefinitionError::Top(breakdown.top));
             }
-            Measure::Sql { shape: QueryShape::Labels { top }, .. } if !(1..=1000).contains(top) => {
+            Measure::Sql { shape: QueryShape::Labels { top, .. }, .. } if !(1..=1000).contains(top) => {
                 problems.push(DefinitionError::Top(*top));
             }
             Measure::Ratio { numerator, denominator } => {
                 for operand in [numerator, denominator] {
                     match **operand {
-                        Measure::Created(_) | Measure::Existing(_) | Measure::DistinctActors { .. } => {
+                        Measure::Created(_) | Measure::Existing(_) | Measure::Distinct { .. } => {
                             self.measure_problems(operand, problems);
                         }
                         _ => problems.push(DefinitionError::RatioOf(operand.name())),
@@ -279,11 +297,14 @@ impl Measure {
         match self {
             Self::Created(_) => "created",
             Self::Existing(_) => "existing",
-            Self::DistinctActors { .. } => "distinct_actors",
+            Self::Distinct { column: None, .. } => "distinct_actors",
+            Self::Distinct { .. } => "distinct",
             Self::Average { .. } => "average",
             Self::Sum { .. } => "sum",
             Self::Minimum { .. } => "minimum",
             Self::Maximum { .. } => "maximum",
+            Self::Quantile { quantile: Quantile::MEDIAN, .. } => "median",
+            Self::Quantile { .. } => "quantile",
             Self::Ratio { .. } => "ratio",
             Self::Breakdown(_) => "breakdown",
             Self::Sql { .. } => "sql",
@@ -298,8 +319,10 @@ impl Measure {
     /// The metric types that this measure can make; the first is the default.
     pub fn makes(&self) -> &'static [MetricType] {
         match self {
-            Self::Created(_) | Self::Existing(_) | Self::DistinctActors { .. } => &[MetricType::Count],
-            Self::Average { .. } | Self::Minimum { .. } | Self::Maximum { .. } => &[MetricType::Average],
+            Self::Created(_) | Self::Existing(_) | Self::Distinct { .. } => &[MetricType::Count],
+            Self::Average { .. } | Self::Minimum { .. } | Self::Maximum { .. } | Self::Quantile { .. } => {
+                &[MetricType::Average]
+            }
             Self::Sum { .. } => &[MetricType::Aggregate],
             Self::Ratio { .. } => &[MetricType::Percentage, MetricType::Average],
             Self::Breakdown(_) => &[MetricType::Aggregate],

@@ -2,7 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Decimal, Definition, Extremes, Measure, MetricType, QueryShape, Tally, TopLabels};
+use super::{
+    ColumnSum, Decimal, Definition, Extremes, Measure, MetricType, QuantileOfRows, QueryShape, Tally,
+    TopLabels, TopMeans,
+};
 
 /// The value and metadata of a record, without its key and origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +34,7 @@ pub enum EvaluationError {
 impl Definition {
     /// The metric's value from the tallies of its readings, in the order of [`Measure::readings`].
     ///
-    /// An average or an extreme of no rows and a percentage of a denominator of 0 are recorded as 0 with a sample size or
+    /// An average, an extreme or a quantile of no rows and a percentage of a denominator of 0 are recorded as 0 with a sample size or
     /// denominator of 0, which gives them no weight in any roll-up and distinguishes them from a real zero. The sum of no
     /// rows is a real zero.
     ///
@@ -56,10 +59,14 @@ impl Definition {
             | (Measure::Maximum { .. }, [Tally::Extremes(Extremes { count, largest: value, .. })]) => {
                 (value.clone().unwrap_or_default(), sampled(*count))
             }
+            (_, [Tally::Quantile(QuantileOfRows { count, value })]) => {
+                (value.clone().unwrap_or_default(), sampled(*count))
+            }
             (_, [Tally::Average { value, sample_size, std_deviation }]) => {
                 average(value.clone(), *sample_size, None, std_deviation.clone())
             }
             (_, [Tally::Labels(labels)]) => breakdown(labels),
+            (_, [Tally::LabelMeans(means)]) => breakdown_of_means(means),
             (measure, _) => return Err(EvaluationError::Shape(measure.name())),
         };
         self.refuse_negative(&value, &metadata)?;
@@ -85,11 +92,12 @@ impl Definition {
         let scaled = if percent { numerator * &Decimal::from(100) } else { numerator.clone() };
         let value = scaled.checked_div(denominator).unwrap_or_default();
         let mut metadata = Map::new();
+        metadata.insert("numerator".to_owned(), numerator.to_json());
+        metadata.extend(self.measure.calculation().map(|text| ("calculation".to_owned(), json!(text))));
+        metadata.insert("denominator".to_owned(), denominator.to_json());
         if !percent {
             metadata.insert("sample_size".to_owned(), denominator.to_json());
         }
-        metadata.insert("numerator".to_owned(), numerator.to_json());
-        metadata.insert("denominator".to_owned(), denominator.to_json());
         (value, metadata)
     }
 
@@ -153,13 +161,39 @@ fn breakdown(labels: &TopLabels) -> (Decimal, Map<String, Value>) {
     (Decimal::from(i64::try_from(labels.labels).unwrap_or(i64::MAX)), metadata)
 }
 
+/// The sums are recorded beside the means, which are rounded.
+fn breakdown_of_means(means: &TopMeans) -> (Decimal, Map<String, Value>) {
+    let each = |value: fn(&ColumnSum) -> Value| {
+        Value::Object(means.top.iter().map(|(label, sum)| (label.clone(), value(sum))).collect())
+    };
+    let other = means.other();
+    let mut metadata = Map::new();
+    metadata.insert("breakdown".to_owned(), each(|sum| sum.mean().to_json()));
+    metadata.insert("sums".to_owned(), each(|sum| sum.sum.to_json()));
+    metadata.insert("sample_sizes".to_owned(), each(|sum| json!(sum.count)));
+    metadata.insert(
+        "other".to_owned(),
+        json!({
+            "labels": means.labels - means.top.len(),
+            "value": other.mean(),
+            "sum": other.sum,
+            "sample_size": other.count,
+        }),
+    );
+    metadata.insert("total".to_owned(), means.total.mean().to_json());
+    metadata.insert("sum".to_owned(), means.total.sum.to_json());
+    metadata.insert("sample_size".to_owned(), json!(means.total.count));
+    metadata.insert("unlabelled".to_owned(), json!(means.unlabelled.count));
+    (Decimal::from(i64::try_from(means.labels).unwrap_or(i64::MAX)), metadata)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
     use crate::metric::{
-        AddsUp, ColumnSum, DashboardPlace, ExpectedRange, Filter, Kind, Moments, Phase, Rows, has_value,
+        AddsUp, DashboardPlace, ExpectedRange, Filter, Kind, Moments, Phase, Rows, has_value,
     };
 
     fn definition(metric_type: MetricType, measure: Measure) -> Definition {
@@ -193,7 +227,10 @@ mod tests {
         let seen =
             ratio(MetricType::Percentage).evaluate(&[&Tally::Count(235), &Tally::Count(1000)]).unwrap();
         assert_eq!(seen.value.to_string(), "23.5");
-        assert_eq!(Value::Object(seen.metadata), json!({"numerator": 235, "denominator": 1000}));
+        assert_eq!(
+            Value::Object(seen.metadata),
+            json!({"numerator": 235, "denominator": 1000, "calculation": "created(posts) / created(posts)"})
+        );
     }
 
     #[test]
@@ -270,8 +307,11 @@ mod tests {
         let counts =
             [("other", 5), ("rock", 9), ("jazz", 2)].map(|(label, n)| (label.to_owned(), Decimal::from(n)));
         let labels = TopLabels::select(counts, Decimal::from(4), 2);
-        let measure =
-            Measure::Sql { query: String::new(), shape: QueryShape::Labels { top: 2 }, adds_up: AddsUp::Sum };
+        let measure = Measure::Sql {
+            query: String::new(),
+            shape: QueryShape::Labels { top: 2, signed: false },
+            adds_up: AddsUp::Sum,
+        };
         let seen = definition(MetricType::Aggregate, measure).evaluate(&[&Tally::Labels(labels)]).unwrap();
         assert_eq!(seen.value, Decimal::from(3));
         assert_eq!(
@@ -300,7 +340,7 @@ mod tests {
         assert!(refused.to_string().contains("declare type = \"aggregate\""), "{refused}");
         let counts = [("a", -3), ("b", 0), ("c", 2)].map(|(label, n)| (label.to_owned(), Decimal::from(n)));
         let labels = Tally::Labels(TopLabels::select(counts, Decimal::zero(), 9));
-        let by_label = definition(MetricType::Aggregate, sql(QueryShape::Labels { top: 9 }));
+        let by_label = definition(MetricType::Aggregate, sql(QueryShape::Labels { top: 9, signed: true }));
         let seen = by_label.evaluate(&[&labels]).unwrap();
         assert_eq!(seen.value, Decimal::from(3));
         assert_eq!(seen.metadata["breakdown"], json!({"a": -3, "b": 0, "c": 2}));

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Phase, QueryShape, Reading, Rows};
+use super::{LabelFold, Phase, Quantile, QueryShape, Reading, Rows, Window};
 
 /// How the values of a user's own query combine over days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -23,6 +23,8 @@ pub struct Breakdown {
     pub phase: Phase,
     /// How many labels are recorded by name; the rest is recorded as "other", apart from any real label.
     pub top: usize,
+    #[serde(default, skip_serializing_if = "LabelFold::is_rows")]
+    pub fold: LabelFold,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,8 +34,15 @@ pub enum Measure {
     Created(Rows),
     /// Rows existing at the day's end.
     Existing(Rows),
-    /// Distinct actors of any of `rows` in the `window_days` calendar days that end with the day.
-    DistinctActors { rows: Vec<Rows>, window_days: u32 },
+    /// Distinct values of `column` among any of `rows` in the window that ends with the day; distinct actors without a column.
+    #[serde(alias = "distinct_actors")]
+    Distinct {
+        rows: Vec<Rows>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        column: Option<String>,
+        #[serde(alias = "window_days")]
+        window: Window,
+    },
     /// The mean of `column` over the rows created in the day, NULLs left out.
     Average { rows: Rows, column: String },
     /// The sum of `column` over the rows created in the day, or existing at its end, NULLs left out.
@@ -42,6 +51,8 @@ pub enum Measure {
     Minimum { rows: Rows, column: String },
     /// The largest value of `column` among the rows created in the day.
     Maximum { rows: Rows, column: String },
+    /// A quantile of `column` over the rows created in the `window_days` calendar days that end with the day, NULLs left out.
+    Quantile { rows: Rows, column: String, quantile: Quantile, window_days: u32 },
     /// One count divided by another.
     Ratio { numerator: Box<Measure>, denominator: Box<Measure> },
     /// How the rows spread over the values of a column.
@@ -57,8 +68,8 @@ impl Measure {
         match self {
             Self::Created(rows) => vec![Reading::Count { rows: rows.clone(), phase: Phase::Created }],
             Self::Existing(rows) => vec![Reading::Count { rows: rows.clone(), phase: Phase::Existing }],
-            Self::DistinctActors { rows, window_days } => {
-                vec![Reading::Distinct { rows: rows.clone(), window_days: *window_days }]
+            Self::Distinct { rows, column, window } => {
+                vec![Reading::Distinct { rows: rows.clone(), column: column.clone(), window: *window }]
             }
             Self::Average { rows, column } => {
                 vec![Reading::Moments { rows: rows.clone(), column: column.clone() }]
@@ -69,12 +80,22 @@ impl Measure {
             Self::Minimum { rows, column } | Self::Maximum { rows, column } => {
                 vec![Reading::Extremes { rows: rows.clone(), column: column.clone() }]
             }
+            Self::Quantile { rows, column, quantile, window_days } => vec![Reading::Quantile {
+                rows: rows.clone(),
+                column: column.clone(),
+                quantile: *quantile,
+                window_days: *window_days,
+            }],
             Self::Ratio { numerator, denominator } => {
                 numerator.readings().into_iter().chain(denominator.readings()).collect()
             }
-            Self::Breakdown(Breakdown { rows, column, phase, top }) => {
-                vec![Reading::Labels { rows: rows.clone(), column: column.clone(), phase: *phase, top: *top }]
-            }
+            Self::Breakdown(Breakdown { rows, column, phase, top, fold }) => vec![Reading::Labels {
+                rows: rows.clone(),
+                column: column.clone(),
+                phase: *phase,
+                top: *top,
+                fold: fold.clone(),
+            }],
             Self::Sql { query, shape, .. } => vec![Reading::Query { sql: query.clone(), shape: *shape }],
         }
     }
@@ -87,9 +108,10 @@ impl Measure {
             | Self::Average { rows, .. }
             | Self::Sum { rows, .. }
             | Self::Minimum { rows, .. }
-            | Self::Maximum { rows, .. } => vec![rows.source.as_str()],
+            | Self::Maximum { rows, .. }
+            | Self::Quantile { rows, .. } => vec![rows.source.as_str()],
             Self::Breakdown(breakdown) => vec![breakdown.rows.source.as_str()],
-            Self::DistinctActors { rows, .. } => rows.iter().map(|rows| rows.source.as_str()).collect(),
+            Self::Distinct { rows, .. } => rows.iter().map(|rows| rows.source.as_str()).collect(),
             Self::Ratio { numerator, denominator } => {
                 [numerator.source_names(), denominator.source_names()].concat()
             }
@@ -98,6 +120,29 @@ impl Measure {
         names.sort_unstable();
         names.dedup();
         names
+    }
+
+    /// What a ratio divides, for people: `distinct_actors(posts, comments; 30 days) / existing(users)`.
+    pub fn calculation(&self) -> Option<String> {
+        let Self::Ratio { numerator, denominator } = self else { return None };
+        Some(format!("{} / {}", numerator.described(), denominator.described()))
+    }
+
+    /// A count in few words: its measure, its sources, and whether a filter applies.
+    fn described(&self) -> String {
+        let (rows, window) = match self {
+            Self::Created(rows) | Self::Existing(rows) => (std::slice::from_ref(rows), String::new()),
+            Self::Distinct { rows, window: Window::Days(1), .. } => (rows.as_slice(), String::new()),
+            Self::Distinct { rows, window, .. } => (rows.as_slice(), format!("; {}", window.described())),
+            _ => return self.name().to_owned(),
+        };
+        let sources: Vec<_> = rows.iter().map(|rows| rows.source.as_str()).collect();
+        let filtered = if rows.iter().all(|rows| rows.filter.is_empty()) { "" } else { "; filtered" };
+        let column = match self {
+            Self::Distinct { column: Some(column), .. } => format!(".{column}"),
+            _ => String::new(),
+        };
+        format!("{}({}{column}{window}{filtered})", self.name(), sources.join(", "))
     }
 
     /// Whether a past day can be computed from the platform's present rows. A query that does not use the day would

@@ -9,11 +9,14 @@ mod decimal;
 mod definition;
 mod evaluate;
 mod filter;
+mod label_fold;
 mod measure;
+mod quantile;
 mod reading;
 mod record;
 mod rows;
 mod source;
+mod window;
 
 pub use calendar::{Calendar, CalendarError, DayBounds};
 pub use cron::{CronError, CronSchedule};
@@ -24,11 +27,17 @@ pub use definition::{
 };
 pub use evaluate::{EvaluationError, Observation};
 pub use filter::{Condition, Filter, Literal, Test};
+pub use label_fold::LabelFold;
 pub use measure::{AddsUp, Breakdown, Measure};
-pub use reading::{ColumnSum, Extremes, Moments, QueryShape, Reading, Tally, TopLabels, uses_the_day};
+pub use quantile::{Quantile, QuantilePosition};
+pub use reading::{
+    ColumnSum, Extremes, Moments, QuantileOfRows, QueryShape, Reading, Tally, TopLabels, TopMeans,
+    uses_the_day,
+};
 pub use record::{Provenance, Record, has_value};
 pub use rows::{Phase, Rows};
 pub use source::{JoinedColumn, Source, TimeFormat};
+pub use window::{CalendarPeriod, Window};
 
 /// The tenant of an installation that has only one.
 pub const DEFAULT_TENANT: &str = "default";

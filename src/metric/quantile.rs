@@ -56,7 +56,8 @@ impl QuantilePosition {
     /// The quantile, from the values next to it.
     pub fn between(&self, lower: &Decimal, upper: &Decimal) -> Decimal {
         let distance = &(upper - lower) * &Decimal::from(self.millionths);
-        let millionth: Decimal = Decimal::from(1).checked_div(&Decimal::from(Quantile::WHOLE)).unwrap_or_default();
+        let millionth: Decimal =
+            Decimal::from(1).checked_div(&Decimal::from(Quantile::WHOLE)).unwrap_or_default();
         (lower + &(&distance * &millionth)).normalized()
     }
 }
@@ -92,7 +93,10 @@ mod tests {
     fn a_quantile_is_a_share_of_at_most_six_places() {
         for share in ["0", "1", "0.5", "0.95", "0.999999", "1.000"] {
             let found = quantile(share).unwrap();
-            assert_eq!(serde_json::from_str::<Quantile>(&serde_json::to_string(&found).unwrap()).unwrap(), found);
+            assert_eq!(
+                serde_json::from_str::<Quantile>(&serde_json::to_string(&found).unwrap()).unwrap(),
+                found
+            );
         }
         assert_eq!(quantile("0.5"), Some(Quantile::MEDIAN));
         for share in ["-0.1", "1.1", "95", "0.1234567"] {

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Decimal, Phase, Rows};
+use super::{Decimal, LabelFold, Phase, Quantile, Rows, Window};
 
 /// The placeholders of a user's own query for the bounds of the day.
 const PLACEHOLDERS: [&str; 3] = ["{day_start}", "{day_end}", "{day}"];
@@ -24,10 +24,12 @@ pub enum Reading {
     Sum { rows: Rows, column: String, phase: Phase },
     /// Answered with [`Tally::Extremes`]; rows created in the day.
     Extremes { rows: Rows, column: String },
-    /// Answered with [`Tally::Labels`].
-    Labels { rows: Rows, column: String, phase: Phase, top: usize },
-    /// Answered with [`Tally::Count`].
-    Distinct { rows: Vec<Rows>, window_days: u32 },
+    /// Answered with [`Tally::Quantile`]; rows created in the `window_days` calendar days that end with the day.
+    Quantile { rows: Rows, column: String, quantile: Quantile, window_days: u32 },
+    /// Answered with [`Tally::Labels`], or [`Tally::LabelMeans`] for averages.
+    Labels { rows: Rows, column: String, phase: Phase, top: usize, fold: LabelFold },
+    /// The distinct values of a column of each source, or of its actors. Answered with [`Tally::Count`].
+    Distinct { rows: Vec<Rows>, column: Option<String>, window: Window },
     /// Answered with [`Tally::Value`], [`Tally::Average`], [`Tally::Ratio`] or [`Tally::Labels`], as the shape says.
     Query { sql: String, shape: QueryShape },
 }
@@ -40,6 +42,7 @@ impl Reading {
             | Self::Moments { rows, .. }
             | Self::Sum { rows, .. }
             | Self::Extremes { rows, .. }
+            | Self::Quantile { rows, .. }
             | Self::Labels { rows, .. } => std::slice::from_ref(rows),
             Self::Distinct { rows, .. } => rows,
             Self::Query { .. } => &[],
@@ -57,8 +60,12 @@ pub enum QueryShape {
     Average,
     /// One row: `numerator`, `denominator`.
     Ratio,
-    /// A row a label: `label`, `value`. The `top` largest are recorded by name.
-    Labels { top: usize },
+    /// A row a label: `label`, `value`. The `top` largest are recorded by name. Values below 0 are refused unless `signed`.
+    Labels {
+        top: usize,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        signed: bool,
+    },
 }
 
 /// The answer to a reading for one day.
@@ -68,7 +75,9 @@ pub enum Tally {
     Moments(Moments),
     Sum(ColumnSum),
     Extremes(Extremes),
+    Quantile(QuantileOfRows),
     Labels(TopLabels),
+    LabelMeans(TopMeans),
     Value(Decimal),
     Average { value: Decimal, sample_size: i64, std_deviation: Option<Decimal> },
     Ratio { numerator: Decimal, denominator: Decimal },
@@ -121,6 +130,11 @@ impl ColumnSum {
         Self { count: self.count + other.count, sum: &self.sum + &other.sum }
     }
 
+    /// 0 of no values.
+    pub fn mean(&self) -> Decimal {
+        self.sum.checked_div(&Decimal::from(self.count)).unwrap_or_default()
+    }
+
     /// The sum over the rows that are left when those of `other` are gone.
     pub fn subtract(&self, other: &Self) -> Self {
         Self { count: self.count - other.count, sum: &self.sum - &other.sum }
@@ -145,6 +159,14 @@ impl Extremes {
     }
 }
 
+/// Number of a column's non-NULL values, and a quantile of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct QuantileOfRows {
+    pub count: i64,
+    /// `None` where there is no value.
+    pub value: Option<Decimal>,
+}
+
 /// The rows of a day by label, the largest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TopLabels {
@@ -156,6 +178,26 @@ pub struct TopLabels {
     pub total: Decimal,
     /// Rows whose label was NULL; not in `total`.
     pub unlabelled: Decimal,
+}
+
+/// The values of a column by label, those with the most values first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TopMeans {
+    /// At most `top` labels, by descending number of values, then by name.
+    pub top: Vec<(String, ColumnSum)>,
+    /// How many distinct labels there were, those not in `top` included.
+    pub labels: usize,
+    /// Over all labels, those not in `top` included.
+    pub total: ColumnSum,
+    /// Of rows whose label was NULL; not in `total`.
+    pub unlabelled: ColumnSum,
+}
+
+impl TopMeans {
+    /// Over the labels that are not in `top`.
+    pub fn other(&self) -> ColumnSum {
+        self.top.iter().fold(self.total.clone(), |rest, (_, sum)| rest.subtract(sum))
+    }
 }
 
 impl Default for Decimal {

@@ -29,7 +29,7 @@ impl Record {
     }
 }
 
-/// Whether a record of that type and metadata has a value. An average or an extreme of no rows and a percentage of a denominator
+/// Whether a record of that type and metadata has a value. An average, an extreme or a quantile of no rows and a percentage of a denominator
 /// of 0 are recorded as 0, because the column is not nullable, but have no value.
 pub fn has_value(metric_type: MetricType, metadata: &Map<String, Value>) -> bool {
     let size = match metric_type {

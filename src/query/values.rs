@@ -64,7 +64,7 @@ impl<'a> Wanted<'a> {
 fn labels(definition: &Definition) -> usize {
     match &definition.measure {
         Measure::Breakdown(breakdown) => breakdown.top,
-        Measure::Sql { shape: QueryShape::Labels { top }, .. } => *top,
+        Measure::Sql { shape: QueryShape::Labels { top, .. }, .. } => *top,
         _ => 0,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use daymark::{
     database::Deadline,
-    metric::{Calendar, Condition, Filter, Literal, Phase, Reading, Tally, Test, TimeFormat},
+    metric::{Calendar, Condition, Filter, LabelFold, Literal, Phase, Reading, Tally, Test, TimeFormat},
     platform::{self, ColumnType, DetectedFormat},
 };
 use jiff::civil::date;
@@ -318,6 +318,7 @@ async fn select_on_the_used_columns_is_enough() {
             column: "genre".to_owned(),
             phase: Phase::Existing,
             top: 3,
+            fold: LabelFold::Rows,
         },
     ];
     let genres = ["a", "b", "c", "d", "e", "f", "g", "h"];

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use daymark::{
     database::{Deadline, FaultClass, RetryPolicy},
     metric::{
-        Calendar, Condition, Decimal, Filter, Phase, QueryShape, Reading, Rows, Source, Tally, Test,
-        TimeFormat,
+        Calendar, Condition, Decimal, Filter, LabelFold, Phase, QueryShape, Reading, Rows, Source, Tally,
+        Test, TimeFormat, Window,
     },
     platform::{self, PlatformOptions},
 };
@@ -32,6 +32,7 @@ async fn one_failing_reading_does_not_fail_the_others() {
                 column: "genre".to_owned(),
                 phase: Phase::Created,
                 top: 3,
+                fold: LabelFold::Rows,
             },
         ];
         let mut cut = subject.platform.open_cut(Deadline::none()).await.unwrap();
@@ -84,7 +85,7 @@ async fn results_of_sql_metrics_are_read_by_their_column_names() {
             ),
             query(
                 "SELECT genre AS label, 2 AS value FROM things GROUP BY genre -- a comment",
-                QueryShape::Labels { top: 1 },
+                QueryShape::Labels { top: 1, signed: false },
             ),
             query("SELECT 3 AS numerator, 12345678901234567890.125 AS denominator", QueryShape::Ratio),
             query("SELECT NULL AS value", QueryShape::Value),
@@ -161,7 +162,7 @@ async fn a_statement_beyond_its_time_limit_is_bisected_by_time() {
     let schema = platform.inspect().await.unwrap();
     let readings = [
         Reading::Count { rows: rows(Filter::default()), phase: Phase::Existing },
-        Reading::Distinct { rows: vec![rows(Filter::default())], window_days: 1 },
+        Reading::Distinct { rows: vec![rows(Filter::default())], column: None, window: Window::Days(1) },
     ];
     let mut cut = platform.open_cut(Deadline::none()).await.unwrap();
     let answers = cut.read(&schema, &sources, &readings, &days).await.unwrap();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use daymark::{
     database::Deadline,
-    metric::{Calendar, Filter, Phase, Reading, TimeFormat},
+    metric::{Calendar, CalendarPeriod, Filter, LabelFold, Phase, Quantile, Reading, TimeFormat, Window},
     platform::Sources,
 };
 use jiff::{civil::date, tz::TimeZone};
@@ -17,15 +17,40 @@ use crate::{
 
 fn readings() -> Vec<Reading> {
     let mut readings = vec![
-        Reading::Distinct { rows: vec![rows(Filter::default())], window_days: 1 },
-        Reading::Distinct { rows: vec![rows(Filter::default())], window_days: 3 },
-        Reading::Distinct { rows: vec![rows(genre_is("rock")), rows(genre_is("jazz"))], window_days: 30 },
-        Reading::Distinct { rows: vec![rows(genre_is("jazz")), rows(genre_is("rock"))], window_days: 1 },
-        Reading::Distinct { rows: vec![rows(genre_is("rock")), rows(genre_is("jazz"))], window_days: 7 },
+        Reading::Distinct { rows: vec![rows(Filter::default())], column: None, window: Window::Days(1) },
+        Reading::Distinct { rows: vec![rows(Filter::default())], column: None, window: Window::Days(3) },
+        Reading::Distinct {
+            rows: vec![rows(genre_is("rock")), rows(genre_is("jazz"))],
+            column: None,
+            window: Window::Days(30),
+        },
+        Reading::Distinct {
+            rows: vec![rows(genre_is("jazz")), rows(genre_is("rock"))],
+            column: None,
+            window: Window::Days(1),
+        },
+        Reading::Distinct {
+            rows: vec![rows(genre_is("rock")), rows(genre_is("jazz"))],
+            column: None,
+            window: Window::Days(7),
+        },
         Reading::Moments { rows: rows(genre_is("jazz")), column: "seconds".to_owned() },
         Reading::Extremes { rows: rows(Filter::default()), column: "seconds".to_owned() },
         Reading::Extremes { rows: rows(genre_is("rock")), column: "seconds".to_owned() },
     ];
+    for period in [CalendarPeriod::Week, CalendarPeriod::Month] {
+        let (rows, window) = (vec![rows(Filter::default())], Window::ToDate(period));
+        readings.push(Reading::Distinct { rows: rows.clone(), column: None, window });
+        readings.push(Reading::Distinct { rows, column: Some("genre".to_owned()), window });
+    }
+    let window = Window::Days(2);
+    let genre = Some("genre".to_owned());
+    readings.push(Reading::Distinct { rows: vec![rows(seconds_at_least(300))], column: genre, window });
+    for (share, window_days) in [("0.5", 1), ("0.95", 1), ("0.5", 7), ("0", 3), ("0.123456", 3)] {
+        let quantile = Quantile::new(&share.parse().unwrap()).unwrap();
+        let column = "seconds".to_owned();
+        readings.push(Reading::Quantile { rows: rows(Filter::default()), column, quantile, window_days });
+    }
     for phase in [Phase::Created, Phase::Existing] {
         for filter in [Filter::default(), genre_is("rock"), genre_is("it's; --"), seconds_at_least(100)] {
             readings.push(Reading::Count { rows: rows(filter), phase });
@@ -38,8 +63,27 @@ fn readings() -> Vec<Reading> {
             column: "genre".to_owned(),
             phase,
             top: 2,
+            fold: LabelFold::Rows,
         });
     }
+    for (top, phase) in [(1, Phase::Created), (2, Phase::Existing), (9, Phase::Existing)] {
+        for fold in [LabelFold::Sum, LabelFold::Average] {
+            readings.push(Reading::Labels {
+                rows: rows(Filter::default()),
+                column: "genre".to_owned(),
+                phase,
+                top,
+                fold: fold("seconds".to_owned()),
+            });
+        }
+    }
+    readings.push(Reading::Labels {
+        rows: rows(Filter::default()),
+        column: "genre".to_owned(),
+        phase: Phase::Created,
+        top: 2,
+        fold: LabelFold::Distinct("actor".to_owned()),
+    });
     readings
 }
 

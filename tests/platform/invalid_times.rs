@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 
 use daymark::{
     database::Deadline,
-    metric::{Calendar, DayBounds, Filter, Phase, Reading, Rows, Tally, TimeFormat},
+    metric::{Calendar, DayBounds, Filter, LabelFold, Phase, Reading, Rows, Tally, TimeFormat, Window},
     platform::{self, Platform, Sources},
 };
 use jiff::civil::date;
@@ -113,12 +113,26 @@ fn readings() -> Vec<Reading> {
     let other = || Rows { source: "others".to_owned(), filter: Filter::default() };
     let mut readings = vec![Reading::Moments { rows: all(), column: "seconds".to_owned() }];
     for window_days in [1, 2, 30] {
-        readings.push(Reading::Distinct { rows: vec![all()], window_days });
-        readings.push(Reading::Distinct { rows: vec![all(), other()], window_days });
+        readings.push(Reading::Distinct {
+            rows: vec![all()],
+            column: None,
+            window: Window::Days(window_days),
+        });
+        readings.push(Reading::Distinct {
+            rows: vec![all(), other()],
+            column: None,
+            window: Window::Days(window_days),
+        });
     }
     for phase in [Phase::Created, Phase::Existing] {
         readings.push(Reading::Count { rows: all(), phase });
-        readings.push(Reading::Labels { rows: all(), column: "genre".to_owned(), phase, top: 100 });
+        readings.push(Reading::Labels {
+            rows: all(),
+            column: "genre".to_owned(),
+            phase,
+            top: 100,
+            fold: LabelFold::Rows,
+        });
     }
     readings
 }

@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use daymark::{
     database::{Deadline, Fault, FaultClass},
-    metric::{Calendar, DayBounds, Filter, Phase, QueryShape, Reading, Source, Tally, TimeFormat},
+    metric::{
+        Calendar, DayBounds, Filter, LabelFold, Phase, QueryShape, Reading, Source, Tally, TimeFormat, Window,
+    },
     platform::{self, PlatformOptions, Table},
 };
 use jiff::civil::date;
@@ -111,7 +113,8 @@ async fn a_scan_without_an_index_reaches_its_time_limit_once() {
     let mut slow = Slow::made(&inserted, ROW_MS, false).await;
     let (outcomes, statements) = slow.read(limit, &readings, &days).await;
     assert_eq!(statements, 1);
-    let distinct = [Reading::Distinct { rows: vec![rows(Filter::default())], window_days: 1 }];
+    let distinct =
+        [Reading::Distinct { rows: vec![rows(Filter::default())], column: None, window: Window::Days(1) }];
     // The second part has a table of its own, because the locks of a session that has just ended may still be there.
     let mut slow = Slow::made(&inserted, ROW_MS, false).await;
     let (of_distinct, statements) = slow.read(limit, &distinct, &days).await;
@@ -161,7 +164,11 @@ async fn a_view_of_an_indexed_table_is_bisected_and_one_that_hides_the_index_is_
 async fn a_long_window_that_times_out_does_not_fail_shorter_ones() {
     let (inserted, days) = many_days(16);
     let mut slow = Slow::made(&inserted, ROW_MS, true).await;
-    let window = |window_days| Reading::Distinct { rows: vec![rows(Filter::default())], window_days };
+    let window = |window_days| Reading::Distinct {
+        rows: vec![rows(Filter::default())],
+        column: None,
+        window: Window::Days(window_days),
+    };
     let readings = [window(14), window(1), window(12), window(2)];
     let limit = Duration::from_millis(750);
     let (outcomes, statements) = slow.read(limit, &readings, &days[15..]).await;
@@ -173,26 +180,59 @@ async fn a_long_window_that_times_out_does_not_fail_shorter_ones() {
     assert_eq!(statements, 4, "one statement for all windows, and one each for 1, 2 and 12 days");
 }
 
+fn by_genre(phase: Phase, top: usize) -> Reading {
+    let column = "genre".to_owned();
+    Reading::Labels { rows: rows(Filter::default()), column, phase, top, fold: LabelFold::Rows }
+}
+
+/// Every value has one row before the first day. On the fifth day `g7` gets two more and a new value appears, on the tenth another
+/// one overtakes it.
 #[tokio::test]
-async fn a_breakdown_by_too_many_values_fails_after_one_statement() {
+async fn the_largest_of_many_values_are_found_and_all_are_counted() {
     let days = Calendar::utc().days(date(2025, 1, 1), date(2025, 1, 20));
-    // The first number is beyond the limit of labels a day, the second beyond the limit of rows of a statement.
     for labels in [10_001, 100_001] {
-        let inserted =
-            format!("SELECT '2024-12-01'::timestamptz, n, 'g' || n FROM generate_series(1, {labels}) n");
+        let inserted = format!(
+            "SELECT '2024-12-01'::timestamptz, n, 'g' || n FROM generate_series(1, {labels}) n
+             UNION ALL SELECT '2025-01-05'::timestamptz, n, CASE WHEN n < 3 THEN 'g7' ELSE 'new' END FROM generate_series(1, 3) n
+             UNION ALL SELECT '2025-01-10'::timestamptz, n, 'g99' FROM generate_series(1, 3) n"
+        );
         let mut slow = Slow::made(&inserted, 0.0, true).await;
-        let reading = Reading::Labels {
-            rows: rows(Filter::default()),
-            column: "genre".to_owned(),
-            phase: Phase::Existing,
-            top: 10,
+        let readings = [by_genre(Phase::Existing, 2), by_genre(Phase::Created, 2)];
+        let (outcomes, statements) = slow.read(Duration::from_secs(60), &readings, &days).await;
+        let of = |reading: usize, day: usize| {
+            let Tally::Labels(of_day) = &outcomes[reading].as_ref().unwrap()[day] else {
+                panic!("{outcomes:?}")
+            };
+            let top = of_day.top.iter().map(|(label, rows)| format!("{label} {rows}"));
+            (top.collect::<Vec<_>>().join(", "), of_day.labels, of_day.total.to_string())
         };
-        let (outcomes, statements) = slow.read(Duration::from_secs(60), &[reading], &days).await;
-        let fault = outcomes[0].as_ref().unwrap_err();
-        assert_eq!(fault.class, FaultClass::TooLarge, "{fault}");
-        assert!(fault.message.contains("10000 different"), "{fault}");
-        assert_eq!(statements, 1, "{labels} labels");
+        assert_eq!(of(0, 0), ("g1 1, g10 1".to_owned(), labels, labels.to_string()));
+        assert_eq!(of(0, 4), ("g7 3, g1 1".to_owned(), labels + 1, (labels + 3).to_string()));
+        assert_eq!(of(0, 19), ("g99 4, g7 3".to_owned(), labels + 1, (labels + 6).to_string()));
+        assert_eq!(of(1, 4), ("g7 2, new 1".to_owned(), 2, "3".to_owned()));
+        assert_eq!(of(1, 5), (String::new(), 0, "0".to_owned()));
+        assert_eq!(statements, 2, "{labels} labels");
     }
+}
+
+/// The database cannot find the largest labels of this day within the limit, so that all are read by parts of the day.
+#[tokio::test]
+async fn a_breakdown_of_a_day_that_takes_too_long_is_read_in_segments() {
+    let days = Calendar::utc().days(date(2025, 1, 1), date(2025, 1, 1));
+    let inserted = "SELECT '2025-01-01'::timestamptz + n * interval '4 minutes', n, 'g' || n % 3 FROM generate_series(0, 299) n";
+    let mut slow = Slow::made(inserted, ROW_MS, true).await;
+    let readings = [by_genre(Phase::Created, 2)];
+    let (outcomes, statements) = slow.read(Duration::from_millis(750), &readings, &days).await;
+    let Tally::Labels(labels) = &outcomes[0].as_ref().unwrap()[0] else { panic!("{outcomes:?}") };
+    assert_eq!((labels.labels, labels.total.to_string(), labels.top.len()), (3, "300".to_owned(), 2));
+    assert!(statements >= 4, "{statements} statements");
+    // Where all have to be read, there is a limit of labels.
+    let inserted = "SELECT '2025-01-01'::timestamptz + n * interval '4 seconds', n, 'g' || n FROM generate_series(0, 19999) n";
+    let mut slow = Slow::made(inserted, 0.1, true).await;
+    let (outcomes, _) = slow.read(Duration::from_millis(1500), &readings, &days).await;
+    let fault = outcomes[0].as_ref().unwrap_err();
+    assert_eq!(fault.class, FaultClass::TooLarge, "{fault}");
+    assert!(fault.message.contains("more than 10000"), "{fault}");
 }
 
 /// Rows are filtered before they are grouped, so labels of other rows do not count towards the limit.
@@ -206,6 +246,7 @@ async fn a_breakdown_counts_only_the_labels_of_filtered_rows() {
         column: "genre".to_owned(),
         phase: Phase::Created,
         top: 10,
+        fold: LabelFold::Rows,
     };
     let (outcomes, _) = slow.read(Duration::from_secs(60), &[reading], &days).await;
     let Tally::Labels(labels) = &outcomes[0].as_ref().unwrap()[0] else { panic!("{outcomes:?}") };
@@ -254,7 +295,11 @@ async fn distinct_counts_of_many_windows_over_many_days_are_complete() {
     for storage in BOTH {
         let subject = subject(storage, "UTC", &calendar, &things, true, false).await;
         let sources = BTreeMap::from([("things".to_owned(), subject.source.clone())]);
-        let window = |window_days| Reading::Distinct { rows: vec![rows(Filter::default())], window_days };
+        let window = |window_days| Reading::Distinct {
+            rows: vec![rows(Filter::default())],
+            column: None,
+            window: Window::Days(window_days),
+        };
         let readings: Vec<_> = (1..=WINDOWS).map(window).collect();
         let schema = subject.platform.inspect().await.unwrap();
         let mut cut = subject.platform.open_cut(Deadline::none()).await.unwrap();

@@ -3,12 +3,46 @@
 use std::collections::{BTreeSet, HashMap};
 
 use daymark::metric::{
-    Calendar, ColumnSum, DayBounds, Decimal, Extremes, Filter, Literal, Moments, Phase, Reading, Tally, Test,
-    TimeFormat, TopLabels,
+    Calendar, ColumnSum, DayBounds, Decimal, Extremes, Filter, LabelFold, Literal, Moments, Phase,
+    QuantileOfRows, Reading, Tally, Test, TimeFormat, TopLabels, TopMeans,
 };
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::subject::{Thing, stored};
+
+/// The labels of a day from their rows: folds look at the columns `seconds` and `actor`.
+fn labels_of(rows: HashMap<Option<String>, Vec<&Thing>>, top: usize, fold: &LabelFold) -> Tally {
+    let sum = |things: &Vec<&Thing>| {
+        let seconds: Vec<_> = things.iter().filter_map(|thing| thing.seconds).collect();
+        ColumnSum { count: seconds.len() as i64, sum: seconds.iter().sum::<i64>().into() }
+    };
+    let actors = |things: &Vec<&Thing>| {
+        let actors: BTreeSet<_> = things.iter().filter_map(|thing| thing.actor).collect();
+        ColumnSum { count: actors.len() as i64, sum: (actors.len() as i64).into() }
+    };
+    let folded = rows.into_iter().map(|(label, things)| {
+        let sum = match fold {
+            LabelFold::Rows => ColumnSum { count: things.len() as i64, sum: (things.len() as i64).into() },
+            LabelFold::Sum(_) | LabelFold::Average(_) => sum(&things),
+            LabelFold::Distinct(_) => actors(&things),
+        };
+        (label, sum)
+    });
+    let mut folded: HashMap<_, _> = folded.filter(|(_, sum)| sum.count > 0).collect();
+    let unlabelled = folded.remove(&None).unwrap_or_default();
+    let mut named: Vec<_> = folded.into_iter().map(|(label, sum)| (label.unwrap(), sum)).collect();
+    if !matches!(fold, LabelFold::Average(_)) {
+        let named = named.into_iter().map(|(label, sum)| (label, sum.sum));
+        return Tally::Labels(TopLabels::select(named, unlabelled.sum, top));
+    }
+    named.sort_by(|(one_label, one), (other_label, other)| {
+        (other.count, one_label).cmp(&(one.count, other_label))
+    });
+    let total = named.iter().fold(ColumnSum::default(), |total, (_, sum)| total.add(sum));
+    let labels = named.len();
+    named.truncate(top);
+    Tally::LabelMeans(TopMeans { top: named, labels, total, unlabelled })
+}
 
 pub struct Oracle<'a> {
     pub things: &'a [Thing],
@@ -93,21 +127,36 @@ impl Oracle<'_> {
                     largest: values.iter().max().map(|largest| (*largest).into()),
                 })
             }
-            Reading::Labels { rows, phase, top, .. } => {
-                let mut counts: HashMap<Option<String>, i64> = HashMap::new();
-                for thing in self
-                    .things
-                    .iter()
-                    .filter(|thing| in_phase(thing, *phase) && Self::passes(thing, &rows.filter))
-                {
-                    *counts.entry(thing.genre.clone()).or_default() += 1;
-                }
-                let unlabelled = counts.remove(&None).unwrap_or_default();
-                let named = counts.into_iter().map(|(label, count)| (label.unwrap(), Decimal::from(count)));
-                Tally::Labels(TopLabels::select(named, unlabelled.into(), *top))
-            }
-            Reading::Distinct { rows, window_days } => {
+            Reading::Quantile { rows, quantile, window_days, .. } => {
                 let first = day.date.saturating_sub(jiff::Span::new().days(i64::from(*window_days) - 1));
+                let window = calendar.days(first, day.date);
+                let in_window = |thing: &&Thing| window.iter().any(|day| self.created(thing, day));
+                let things = self.things.iter().filter(in_window);
+                let things = things.filter(|thing| Self::passes(thing, &rows.filter));
+                let mut values: Vec<_> = things.filter_map(|thing| thing.seconds).collect();
+                values.sort_unstable();
+                // The definition of percentile_cont, in millionths.
+                let value = (!values.is_empty()).then(|| {
+                    let place = i64::from(quantile.millionths()) * (values.len() as i64 - 1);
+                    let (lower, rest) = ((place / 1_000_000) as usize, place % 1_000_000);
+                    let upper = if rest == 0 { lower } else { lower + 1 };
+                    let scaled = values[lower] * 1_000_000 + (values[upper] - values[lower]) * rest;
+                    Decimal::from(scaled).checked_div(&Decimal::from(1_000_000)).unwrap()
+                });
+                Tally::Quantile(QuantileOfRows { count: values.len() as i64, value })
+            }
+            Reading::Labels { rows, phase, top, fold, .. } => {
+                let mut labels: HashMap<Option<String>, Vec<&Thing>> = HashMap::new();
+                let things = self.things.iter();
+                for thing in
+                    things.filter(|thing| in_phase(thing, *phase) && Self::passes(thing, &rows.filter))
+                {
+                    labels.entry(thing.genre.clone()).or_default().push(thing);
+                }
+                labels_of(labels, *top, fold)
+            }
+            Reading::Distinct { rows, column, window } => {
+                let first = window.first(day.date);
                 let window = calendar.days(first, day.date);
                 // A date column may hold a date that the zone skipped, which is in the window as well.
                 let in_window = |thing: &&Thing| match self.format {
@@ -117,12 +166,17 @@ impl Oracle<'_> {
                     }
                     _ => window.iter().any(|day| self.created(thing, day)),
                 };
-                let actors: BTreeSet<i64> = self
+                let value = |thing: &Thing| match column.as_deref() {
+                    None => thing.actor.map(|actor| actor.to_string()),
+                    Some("genre") => thing.genre.clone(),
+                    other => panic!("the oracle does not know {other:?}"),
+                };
+                let actors: BTreeSet<_> = self
                     .things
                     .iter()
                     .filter(in_window)
                     .filter(|thing| rows.iter().any(|rows| Self::passes(thing, &rows.filter)))
-                    .filter_map(|thing| thing.actor)
+                    .filter_map(value)
                     .collect();
                 Tally::Count(actors.len() as i64)
             }

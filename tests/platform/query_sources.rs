@@ -9,7 +9,7 @@ use std::{
 use daymark::{
     config::{Config, Environment, Finding, GivenFlags, load},
     database::Deadline,
-    metric::{Calendar, DayBounds, Definition, Filter, Phase, Reading, Rows, Source},
+    metric::{Calendar, DayBounds, Definition, Filter, Phase, Reading, Rows, Source, Window},
     platform::{self, Platform, Schema},
 };
 use jiff::civil::date;
@@ -243,7 +243,7 @@ async fn what_a_source_must_not_be_is_refused() {
         let rows = Rows { source: "s".to_owned(), filter: Filter::default() };
         let readings = [
             Reading::Count { rows: rows.clone(), phase: Phase::Created },
-            Reading::Distinct { rows: vec![rows], window_days: 1 },
+            Reading::Distinct { rows: vec![rows], column: None, window: Window::Days(1) },
         ];
         if world.platform.location().starts_with("sqlite") {
             let schema = world.platform.inspect().await.unwrap();

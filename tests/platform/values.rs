@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use daymark::{
     database::Deadline,
     metric::{
-        Calendar, Condition, Decimal, Filter, Literal, Moments, Phase, QueryShape, Reading, Tally, Test,
-        TimeFormat,
+        Calendar, Condition, Decimal, Filter, LabelFold, Literal, Moments, Phase, QueryShape, Reading, Tally,
+        Test, TimeFormat,
     },
     platform,
 };
@@ -170,7 +170,7 @@ async fn results_of_sql_metrics_are_bounded_in_length() {
             Storage::Postgres(_) => ("repeat('x', 30000000)", "'\\x00ff'::bytea"),
             Storage::Sqlite(_) => ("replace(hex(zeroblob(15000000)), '0', 'x')", "x'00ff'"),
         };
-        let labels = QueryShape::Labels { top: 9 };
+        let labels = QueryShape::Labels { top: 9, signed: true };
         let readings = [
             (format!("SELECT {long} AS label, 1 AS value UNION ALL SELECT {long} || 'y', 2"), labels),
             (format!("SELECT {blob} AS label, 1.50 AS value"), labels),
@@ -178,6 +178,10 @@ async fn results_of_sql_metrics_are_bounded_in_length() {
             (format!("SELECT {blob} AS value"), QueryShape::Value),
             ("SELECT 'a' AS label, -2 AS value UNION ALL SELECT 'b', 0".to_owned(), labels),
             ("SELECT 1 AS value".to_owned(), QueryShape::Value),
+            (
+                "SELECT 'a' AS label, 9 AS value UNION ALL SELECT 'b', -1".to_owned(),
+                QueryShape::Labels { top: 1, signed: false },
+            ),
         ]
         .map(|(sql, shape)| Reading::Query { sql, shape });
         let mut cut = subject.platform.open_cut(Deadline::none()).await.unwrap();
@@ -197,6 +201,11 @@ async fn results_of_sql_metrics_are_bounded_in_length() {
             [("b", "0"), ("a", "-2")].map(|(label, value)| (label.to_owned(), value.to_owned()))
         );
         assert!(answers[5].is_ok());
+        let negative = answers[6].as_ref().unwrap_err();
+        assert!(
+            negative.message.contains("`signed = true`") && negative.message.contains("-1"),
+            "{negative}"
+        );
     }
 }
 
@@ -234,6 +243,7 @@ async fn labels_are_exact_bounded_and_may_be_blobs() {
         column: "label".to_owned(),
         phase: Phase::Created,
         top: 9,
+        fold: LabelFold::Rows,
     };
     let rows_sql =
         ["'rock'", "'Rock'", "'rock'", "x'00ff'"].map(|label| format!("('2025-01-01 12:00:00', {label})"));
@@ -255,7 +265,7 @@ async fn a_label_that_is_cut_is_marked() {
         let values: Vec<_> =
             values.iter().map(|label| format!("SELECT '{label}' AS label, 1 AS value")).collect();
         let sql = values.join(" UNION ALL ");
-        let readings = [Reading::Query { sql, shape: QueryShape::Labels { top: 9 } }];
+        let readings = [Reading::Query { sql, shape: QueryShape::Labels { top: 9, signed: true } }];
         let mut cut = subject.platform.open_cut(Deadline::none()).await.unwrap();
         let answers = cut.read(&schema, &sources, &readings, &days[..1]).await.unwrap();
         let Tally::Labels(labels) = &answers[0].as_ref().unwrap()[0] else { panic!("{answers:?}") };
@@ -270,6 +280,7 @@ async fn a_label_that_is_cut_is_marked() {
         column: "label".to_owned(),
         phase: Phase::Created,
         top: 9,
+        fold: LabelFold::Rows,
     };
     let rows_sql =
         ["zeroblob(100)", "zeroblob(101)", "zeroblob(5000)"].map(|label| format!("('2025-01-01', {label})"));

@@ -160,6 +160,77 @@ source = "posts"
 column = "stars"
 filter = { genre = "rock" }
 
+[metrics.median_score]
+measure = "median"
+source = "posts"
+column = "score"
+
+[metrics.slow_words]
+measure = "quantile"
+quantile = 0.95
+source = "posts"
+column = "words"
+window_days = 7
+
+[metrics.stars_third]
+measure = "quantile"
+quantile = 0.333333
+source = "posts"
+column = "stars"
+filter = { genre = "rock" }
+
+[metrics.score_by_genre]
+measure = "breakdown"
+source = "posts"
+column = "genre"
+sum = "score"
+of = "existing"
+top = 3
+
+[metrics.score_by_genre_of_day]
+measure = "breakdown"
+source = "posts"
+column = "genre"
+sum = "score"
+top = 2
+
+[metrics.mean_score_by_genre]
+measure = "breakdown"
+source = "posts"
+column = "genre"
+average = "score"
+top = 3
+
+[metrics.mean_words_by_genre]
+measure = "breakdown"
+source = "posts"
+column = "genre"
+average = "words"
+of = "existing"
+top = 3
+
+[metrics.authors_by_genre]
+measure = "breakdown"
+source = "posts"
+column = "genre"
+distinct = "author_id"
+
+[sources.posts_of_authors]
+query = "SELECT p.created_at, p.score, lower(p.genre) AS genre, a.is_admin FROM posts p JOIN profiles a ON a.id = p.author_id"
+time_column = "created_at"
+
+[metrics.score_of_authors]
+measure = "sum"
+source = "posts_of_authors"
+column = "score"
+filter = { is_admin = false }
+
+[metrics.genres_of_the_week]
+measure = "distinct"
+source = "posts"
+column = "genre"
+window_days = 7
+
 [metrics.genres_of_all]
 measure = "breakdown"
 source = "posts"
@@ -202,6 +273,8 @@ returns = "ratio"
 measure = "sql"
 query = "SELECT genre AS label, sum(score) AS value FROM posts WHERE created_at::date = {day} GROUP BY genre"
 returns = "labels"
+signed = true
+adds_up = "sum"
 top = 2
 "#;
 

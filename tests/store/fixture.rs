@@ -213,10 +213,19 @@ pub fn definitions() -> Vec<Definition> {
         Test::In(vec![Literal::Text("a".to_owned()), Literal::Boolean(true), Literal::Number(7.into())]);
     let filter = Filter(vec![paid, Condition { column: "kind".to_owned(), test: kinds }]);
     let rows = Rows { source: "posts".to_owned(), filter };
-    let distinct = Measure::DistinctActors { rows: vec![rows.clone()], window_days: 30 };
+    let distinct = Measure::Distinct {
+        rows: vec![rows.clone()],
+        column: None,
+        window: daymark::metric::Window::Days(30),
+    };
     let created = Measure::Created(rows.clone());
-    let breakdown =
-        Breakdown { rows: rows.clone(), column: "genre".to_owned(), phase: Phase::Created, top: 10 };
+    let breakdown = Breakdown {
+        rows: rows.clone(),
+        column: "genre".to_owned(),
+        phase: Phase::Created,
+        top: 10,
+        fold: daymark::metric::LabelFold::Rows,
+    };
     vec![
         definition(MetricType::Count, "posts_total", Measure::Existing(rows.clone())),
         definition(MetricType::Average, "mood", Measure::Average { rows, column: "mood".to_owned() }),

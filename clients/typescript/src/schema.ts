@@ -1070,10 +1070,12 @@ export interface components {
             status: "queued" | "running" | "completed" | "partial" | "failed" | "busy" | "interrupted";
             total_metrics: number;
         };
-        /** @description The number of rows for each value of a column. */
+        /** @description The number of rows for each value of a column; or what `sum`, `average` or `distinct` says of them. */
         BreakdownMetric: {
             /** @enum {boolean} */
             active?: true;
+            /** @description A column of numbers, whose mean is recorded for each label. */
+            average?: string;
             /** @enum {string} */
             backfill?: "manual" | "auto";
             column: string;
@@ -1081,6 +1083,8 @@ export interface components {
             description?: string;
             /** @description The name that dashboards show; by default the name of the metric with spaces. */
             display_name?: string;
+            /** @description A column, whose number of distinct values is recorded for each label. Of rows created in the day. */
+            distinct?: string;
             expected?: components["schemas"]["ExpectedValues"];
             filter?: components["schemas"]["Filter"];
             /** @description The number format for dashboards, as in `0,0`. */
@@ -1090,6 +1094,8 @@ export interface components {
             /** @enum {string} */
             of?: "created" | "existing";
             source: string;
+            /** @description A column of numbers, whose sum is recorded for each label. */
+            sum?: string;
             /**
              * Format: int32
              * @description How many labels are recorded by name; by default 10.
@@ -1173,14 +1179,18 @@ export interface components {
         Condition: components["schemas"]["Literal"] | components["schemas"]["Literals"] | components["schemas"]["Comparisons"];
         /** @description A count. Either `source` or `sources`. */
         CountMeasure: {
+            /** @description Of distinct values. */
+            column?: string;
             filter?: components["schemas"]["Filter"];
             /** @enum {string} */
-            measure: "created" | "existing" | "distinct_actors";
+            measure: "created" | "existing" | "distinct_actors" | "distinct";
             source?: string;
             sources?: string[];
+            /** @enum {string} */
+            window?: "week" | "month";
             /**
              * Format: int32
-             * @description Of distinct actors.
+             * @description Of distinct actors or values.
              */
             window_days?: number;
         };
@@ -1336,6 +1346,41 @@ export interface components {
             type?: "count";
             /** @description The unit of the value; by default `count`, `average`, `percentage` or `labels`, depending on the type. */
             unit?: string;
+            /** @enum {string} */
+            window?: "week" | "month";
+            /**
+             * Format: int32
+             * @description By default 1.
+             */
+            window_days?: number;
+        };
+        /**
+         * @description The number of distinct values of a column of the sources in the `window_days` days that end with the day. Give either
+         *     `source` or `sources`.
+         */
+        DistinctMetric: {
+            /** @enum {boolean} */
+            active?: true;
+            /** @enum {string} */
+            backfill?: "manual" | "auto";
+            column: string;
+            description?: string;
+            /** @description The name that dashboards show; by default the name of the metric with spaces. */
+            display_name?: string;
+            expected?: components["schemas"]["ExpectedValues"];
+            filter?: components["schemas"]["Filter"];
+            /** @description The number format for dashboards, as in `0,0`. */
+            format_pattern?: string;
+            /** @enum {string} */
+            measure: "distinct";
+            source?: string;
+            sources?: string[];
+            /** @enum {string} */
+            type?: "count";
+            /** @description The unit of the value; by default `count`, `average`, `percentage` or `labels`, depending on the type. */
+            unit?: string;
+            /** @enum {string} */
+            window?: "week" | "month";
             /**
              * Format: int32
              * @description By default 1.
@@ -1671,8 +1716,35 @@ export interface components {
             /** @description The unit of the value; by default `count`, `average`, `percentage` or `labels`, depending on the type. */
             unit?: string;
         };
+        /** @description The median of a column of numbers over the rows created in the `window_days` days that end with the day. */
+        MedianMetric: {
+            /** @enum {boolean} */
+            active?: true;
+            /** @enum {string} */
+            backfill?: "manual" | "auto";
+            column: string;
+            description?: string;
+            /** @description The name that dashboards show; by default the name of the metric with spaces. */
+            display_name?: string;
+            expected?: components["schemas"]["ExpectedValues"];
+            filter?: components["schemas"]["Filter"];
+            /** @description The number format for dashboards, as in `0,0`. */
+            format_pattern?: string;
+            /** @enum {string} */
+            measure: "median";
+            source: string;
+            /** @enum {string} */
+            type?: "average";
+            /** @description The unit of the value; by default `count`, `average`, `percentage` or `labels`, depending on the type. */
+            unit?: string;
+            /**
+             * Format: int32
+             * @description By default 1.
+             */
+            window_days?: number;
+        };
         /** @description A metric, by the measure that computes it. */
-        MetricDeclaration: components["schemas"]["CreatedMetric"] | components["schemas"]["ExistingMetric"] | components["schemas"]["DistinctActorsMetric"] | components["schemas"]["AverageMetric"] | components["schemas"]["SumMetric"] | components["schemas"]["MinimumMetric"] | components["schemas"]["MaximumMetric"] | components["schemas"]["RatioMetric"] | components["schemas"]["BreakdownMetric"] | components["schemas"]["SqlMetric"];
+        MetricDeclaration: components["schemas"]["CreatedMetric"] | components["schemas"]["ExistingMetric"] | components["schemas"]["DistinctActorsMetric"] | components["schemas"]["DistinctMetric"] | components["schemas"]["AverageMetric"] | components["schemas"]["SumMetric"] | components["schemas"]["MinimumMetric"] | components["schemas"]["MaximumMetric"] | components["schemas"]["MedianMetric"] | components["schemas"]["QuantileMetric"] | components["schemas"]["RatioMetric"] | components["schemas"]["BreakdownMetric"] | components["schemas"]["SqlMetric"];
         /** @description Consecutive days without a record of a metric, for the same reason. */
         MetricGap: {
             /** @enum {string} */
@@ -1894,6 +1966,35 @@ export interface components {
             /** Format: date */
             to: string;
         };
+        /** @description A quantile of a column of numbers over the rows created in the `window_days` days that end with the day. */
+        QuantileMetric: {
+            /** @enum {boolean} */
+            active?: true;
+            /** @enum {string} */
+            backfill?: "manual" | "auto";
+            column: string;
+            description?: string;
+            /** @description The name that dashboards show; by default the name of the metric with spaces. */
+            display_name?: string;
+            expected?: components["schemas"]["ExpectedValues"];
+            filter?: components["schemas"]["Filter"];
+            /** @description The number format for dashboards, as in `0,0`. */
+            format_pattern?: string;
+            /** @enum {string} */
+            measure: "quantile";
+            /** @description The share of the values that are less, with at most six decimal places: 0.95 for the 95th percentile. */
+            quantile: components["schemas"]["Decimal"];
+            source: string;
+            /** @enum {string} */
+            type?: "average";
+            /** @description The unit of the value; by default `count`, `average`, `percentage` or `labels`, depending on the type. */
+            unit?: string;
+            /**
+             * Format: int32
+             * @description By default 1.
+             */
+            window_days?: number;
+        };
         /** @description The queries that this process answered in the last hour: reads over `/api/v1` and `/rest/v1`. */
         QueryHealth: {
             /** Format: int64 */
@@ -1972,7 +2073,7 @@ export interface components {
          * @description How the values of several days combine into one.
          * @enum {string}
          */
-        RollUp: "last" | "sum" | "average" | "minimum" | "maximum" | "percentage" | "merge" | "never";
+        RollUp: "last" | "sum" | "average" | "minimum" | "maximum" | "percentage" | "merge" | "merge_averages" | "never";
         RunDurations: {
             /** Format: double */
             median_seconds: number;
@@ -2233,6 +2334,8 @@ export interface components {
             query: string;
             /** @enum {string} */
             returns: "value" | "average" | "ratio" | "labels";
+            /** @description Whether values may be negative: of labels, or of a `value`, which is then of type `aggregate`. */
+            signed?: boolean;
             /**
              * Format: int32
              * @description Of a query that returns `labels`; by default 10.

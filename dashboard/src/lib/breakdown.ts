@@ -35,11 +35,11 @@ export interface LabelTotal {
   value: number;
 }
 
-/** The labels of the whole range, the largest first: sums of what happens in a day, the newest state of what exists. */
+/** The labels of the whole range, the largest first: sums of what happens in a day, the newest state of what exists and of what does not add up. */
 export function labelTotals(series: Series): LabelTotal[] {
   const totals = new Map<string, number>();
   const withLabels = series.points.filter((point) => point.metadata);
-  const points = series.roll_up === "last" ? withLabels.slice(-1) : withLabels;
+  const points = ["last", "never", "merge_averages"].includes(series.roll_up) ? withLabels.slice(-1) : withLabels;
   for (const point of points)
     for (const [label, value] of labelsOf(point)) totals.set(label, (totals.get(label) ?? 0) + value);
   const isRest = (label: string) => label === OTHER || label === UNLABELLED;

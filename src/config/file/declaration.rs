@@ -6,7 +6,10 @@ use crate::{
         alerting::{AlertRule, Channel, built_in_rules},
         finding::Located,
     },
-    metric::{AddsUp, BackfillMode, Condition, DashboardPlace, ExpectedRange, MetricType, Phase, TimeFormat},
+    metric::{
+        AddsUp, BackfillMode, CalendarPeriod, Condition, DashboardPlace, ExpectedRange, MetricType, Phase,
+        Quantile, TimeFormat,
+    },
 };
 
 /// All sources, metrics, channels and rules of alerts.
@@ -69,10 +72,13 @@ pub enum MeasureName {
     Created,
     Existing,
     DistinctActors,
+    Distinct,
     Average,
     Sum,
     Minimum,
     Maximum,
+    Median,
+    Quantile,
     Ratio,
     Breakdown,
     Sql,
@@ -99,11 +105,19 @@ pub struct Formula {
     pub of: Option<Located<Phase>>,
     pub top: Option<Located<usize>>,
     pub window_days: Option<Located<u32>>,
+    /// The calendar's period to date.
+    pub window: Option<Located<CalendarPeriod>>,
+    pub quantile: Option<Located<Quantile>>,
+    /// The columns of a breakdown's `sum`, `average` and `distinct`.
+    pub sum: Option<Located<String>>,
+    pub average: Option<Located<String>>,
+    pub distinct: Option<Located<String>>,
     pub numerator: Option<Located<RatioSide>>,
     pub denominator: Option<Located<RatioSide>>,
     pub query: Option<Located<String>>,
     pub returns: Option<Located<Returns>>,
     pub adds_up: Option<Located<AddsUp>>,
+    pub signed: Option<Located<bool>>,
     /// Keys that are present but could not be read. They have been reported, and must not be reported as missing.
     pub unreadable: Vec<&'static str>,
 }
@@ -116,10 +130,12 @@ pub enum RatioSide {
     Measure(Box<Formula>),
 }
 
-/// The values of `backfill`, of `of` and of `adds_up`.
+/// The values of `backfill`, of `of`, of `window` and of `adds_up`.
 pub const BACKFILL_MODES: [(&str, BackfillMode); 2] =
     [("manual", BackfillMode::Manual), ("auto", BackfillMode::Auto)];
 pub const PHASES: [(&str, Phase); 2] = [("created", Phase::Created), ("existing", Phase::Existing)];
+pub const PERIODS: [(&str, CalendarPeriod); 2] =
+    [("week", CalendarPeriod::Week), ("month", CalendarPeriod::Month)];
 pub const ADDS_UP: [(&str, AddsUp); 3] =
     [("sum", AddsUp::Sum), ("last", AddsUp::Last), ("never", AddsUp::Never)];
 
@@ -133,14 +149,17 @@ impl Returns {
 }
 
 impl MeasureName {
-    pub const ALL: [(&'static str, Self); 10] = [
+    pub const ALL: [(&'static str, Self); 13] = [
         ("created", Self::Created),
         ("existing", Self::Existing),
         ("distinct_actors", Self::DistinctActors),
+        ("distinct", Self::Distinct),
         ("average", Self::Average),
         ("sum", Self::Sum),
         ("minimum", Self::Minimum),
         ("maximum", Self::Maximum),
+        ("median", Self::Median),
+        ("quantile", Self::Quantile),
         ("ratio", Self::Ratio),
         ("breakdown", Self::Breakdown),
         ("sql", Self::Sql),
@@ -154,12 +173,15 @@ impl MeasureName {
     pub fn keys(self) -> &'static [&'static str] {
         match self {
             Self::Created | Self::Existing => &["source", "filter"],
-            Self::DistinctActors => &["source", "filter", "window_days"],
+            Self::DistinctActors => &["source", "filter", "window_days", "window"],
+            Self::Distinct => &["source", "filter", "column", "window_days", "window"],
             Self::Average | Self::Minimum | Self::Maximum => &["source", "filter", "column"],
+            Self::Median => &["source", "filter", "column", "window_days"],
+            Self::Quantile => &["source", "filter", "column", "quantile", "window_days"],
             Self::Sum => &["source", "filter", "column", "of"],
-            Self::Breakdown => &["source", "filter", "column", "of", "top"],
+            Self::Breakdown => &["source", "filter", "column", "of", "top", "sum", "average", "distinct"],
             Self::Ratio => &["numerator", "denominator"],
-            Self::Sql => &["query", "returns", "adds_up", "top"],
+            Self::Sql => &["query", "returns", "adds_up", "signed", "top"],
         }
     }
 }
@@ -199,11 +221,17 @@ impl Formula {
             of: or(&self.of, &base.of),
             top: or(&self.top, &base.top),
             window_days: or(&self.window_days, &base.window_days),
+            window: or(&self.window, &base.window),
+            quantile: or(&self.quantile, &base.quantile),
+            sum: or(&self.sum, &base.sum),
+            average: or(&self.average, &base.average),
+            distinct: or(&self.distinct, &base.distinct),
             numerator: or(&self.numerator, &base.numerator),
             denominator: or(&self.denominator, &base.denominator),
             query: or(&self.query, &base.query),
             returns: or(&self.returns, &base.returns),
             adds_up: or(&self.adds_up, &base.adds_up),
+            signed: or(&self.signed, &base.signed),
             unreadable: self.unreadable.clone(),
         }
     }
@@ -223,11 +251,17 @@ impl Formula {
             present("of", &self.of),
             present("top", &self.top),
             present("window_days", &self.window_days),
+            present("window", &self.window),
+            present("quantile", &self.quantile),
+            present("sum", &self.sum),
+            present("average", &self.average),
+            present("distinct", &self.distinct),
             present("numerator", &self.numerator),
             present("denominator", &self.denominator),
             present("query", &self.query),
             present("returns", &self.returns),
             present("adds_up", &self.adds_up),
+            present("signed", &self.signed),
         ]
         .into_iter()
         .flatten()

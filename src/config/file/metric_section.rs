@@ -6,14 +6,15 @@ use crate::{
     config::{
         file::{
             declaration::{
-                ADDS_UP, BACKFILL_MODES, Formula, MeasureName, MetricDeclaration, PHASES, RatioSide, Returns,
+                ADDS_UP, BACKFILL_MODES, Formula, MeasureName, MetricDeclaration, PERIODS, PHASES, RatioSide,
+                Returns,
             },
             document::Section,
             filter_section::read_filter,
         },
         finding::Located,
     },
-    metric::{DashboardPlace, ExpectedRange, MetricType},
+    metric::{DashboardPlace, ExpectedRange, MetricType, Quantile},
 };
 
 /// The limits of `top` and `window_days`, which are the same as in definitions.
@@ -85,12 +86,13 @@ fn read_expected(section: Section) -> Option<ExpectedRange> {
 }
 
 /// Keys that at least one measure requires.
-const REQUIRED: [&str; 10] = [
+const REQUIRED: [&str; 11] = [
     "measure",
     "source",
     "sources",
     "column",
     "of",
+    "quantile",
     "numerator",
     "denominator",
     "query",
@@ -100,14 +102,18 @@ const REQUIRED: [&str; 10] = [
 
 fn read_formula(section: &Section) -> Formula {
     Formula {
-        column: section.text("column"),
         of: section.choice("of", &PHASES),
         top: section.integer("top", TOP).and_then(narrowed),
+        quantile: read_quantile(section),
+        sum: section.text("sum"),
+        average: section.text("average"),
+        distinct: section.text("distinct"),
         numerator: read_operand(section, "numerator"),
         denominator: read_operand(section, "denominator"),
         query: section.text("query"),
         returns: section.choice("returns", &Returns::ALL),
         adds_up: section.choice("adds_up", &ADDS_UP),
+        signed: section.boolean("signed"),
         ..read_count_formula(section)
     }
     .with_unreadable_keys(section)
@@ -121,6 +127,8 @@ fn read_count_formula(section: &Section) -> Formula {
         sources: read_sources(section),
         filter: read_filter(section),
         window_days: section.integer("window_days", WINDOW_DAYS).and_then(narrowed),
+        window: section.choice("window", &PERIODS),
+        column: section.text("column"),
         ..Formula::default()
     }
     .with_unreadable_keys(section)
@@ -149,6 +157,16 @@ fn read_sources(section: &Section) -> Option<Located<Vec<String>>> {
         section.problem("sources", "give `source` or `sources`, not both", None);
     }
     one.or(many)
+}
+
+fn read_quantile(section: &Section) -> Option<Located<Quantile>> {
+    let share = section.number("quantile")?;
+    let Some(quantile) = Quantile::new(&share) else {
+        let message = format!("`quantile` must be from 0 to 1, with at most six decimal places, not {share}");
+        section.problem("quantile", message, Some("the 95th percentile is `quantile = 0.95`".to_owned()));
+        return None;
+    };
+    Some(Located::new(quantile, section.place_of("quantile")))
 }
 
 fn read_operand<'a>(section: &Section<'a>, key: &'a str) -> Option<Located<RatioSide>> {

@@ -6,7 +6,8 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     config::file::declaration::{ADDS_UP, MeasureName, PHASES, Returns},
     metric::{
-        AddsUp, BackfillMode, Breakdown, DashboardPlace, Definition, Filter, Measure, QueryShape, Rows, Test,
+        AddsUp, BackfillMode, Breakdown, DashboardPlace, Definition, Filter, LabelFold, Measure, Quantile,
+        QueryShape, Rows, Test, Window,
     },
 };
 
@@ -38,12 +39,19 @@ fn formula(measure: &Measure) -> JsonObject {
     match measure {
         Measure::Created(rows) => named(MeasureName::Created, of_rows(rows)),
         Measure::Existing(rows) => named(MeasureName::Existing, of_rows(rows)),
-        Measure::DistinctActors { rows, window_days } => {
+        Measure::Distinct { rows, column, window } => {
             let sources: Vec<_> = rows.iter().map(|rows| rows.source.as_str()).collect();
             // All sources have the same filter, because only one can be declared.
             let filter = rows.first().map(|rows| of_filter(&rows.filter)).unwrap_or_default();
-            let keys = object([("sources", json!(sources)), ("window_days", json!(window_days))], filter);
-            named(MeasureName::DistinctActors, keys)
+            let window = match window {
+                Window::Days(days) => ("window_days", json!(days)),
+                Window::ToDate(period) => ("window", json!(period)),
+            };
+            let keys = object([("sources", json!(sources)), window], filter);
+            match column {
+                None => named(MeasureName::DistinctActors, keys),
+                Some(column) => named(MeasureName::Distinct, object([("column", json!(column))], keys)),
+            }
         }
         Measure::Average { rows, column } => {
             named(MeasureName::Average, object([("column", json!(column))], of_rows(rows)))
@@ -58,20 +66,37 @@ fn formula(measure: &Measure) -> JsonObject {
         Measure::Maximum { rows, column } => {
             named(MeasureName::Maximum, object([("column", json!(column))], of_rows(rows)))
         }
+        Measure::Quantile { rows, column, quantile, window_days } => {
+            let keys =
+                object([("column", json!(column)), ("window_days", json!(window_days))], of_rows(rows));
+            match *quantile {
+                Quantile::MEDIAN => named(MeasureName::Median, keys),
+                quantile => named(MeasureName::Quantile, object([("quantile", json!(quantile))], keys)),
+            }
+        }
         Measure::Ratio { numerator, denominator } => {
             let [numerator, denominator] = [numerator, denominator].map(|measure| json!(formula(measure)));
             let keys = object([("numerator", numerator), ("denominator", denominator)], JsonObject::new());
             named(MeasureName::Ratio, keys)
         }
-        Measure::Breakdown(Breakdown { rows, column, phase, top }) => {
+        Measure::Breakdown(Breakdown { rows, column, phase, top, fold }) => {
             let of = word(&PHASES, *phase);
             let keys = [("column", json!(column)), ("of", json!(of)), ("top", json!(top))];
-            named(MeasureName::Breakdown, object(keys, of_rows(rows)))
+            named(MeasureName::Breakdown, object(keys, object(of_fold(fold), of_rows(rows))))
         }
         Measure::Sql { query, shape, adds_up } => {
             let keys = object([("query", json!(query))], of_shape(*shape, *adds_up));
             named(MeasureName::Sql, keys)
         }
+    }
+}
+
+fn of_fold(fold: &LabelFold) -> Option<(&'static str, Json)> {
+    match fold {
+        LabelFold::Rows => None,
+        LabelFold::Sum(column) => Some(("sum", json!(column))),
+        LabelFold::Average(column) => Some(("average", json!(column))),
+        LabelFold::Distinct(column) => Some(("distinct", json!(column))),
     }
 }
 
@@ -86,11 +111,12 @@ fn of_shape(shape: QueryShape, adds_up: AddsUp) -> JsonObject {
         QueryShape::Value => object([returns(Returns::Value), adds_up], JsonObject::new()),
         QueryShape::Average => object([returns(Returns::Average)], JsonObject::new()),
         QueryShape::Ratio => object([returns(Returns::Ratio)], JsonObject::new()),
-        QueryShape::Labels { top } => {
+        QueryShape::Labels { top, signed } => {
             // `never` is the default for a query of labels and is left out.
             let adds_up = (adds_up.1 != json!("never")).then_some(adds_up);
+            let signed = signed.then(|| ("signed", json!(true)));
             object(
-                [returns(Returns::Labels), ("top", json!(top))],
+                [returns(Returns::Labels), ("top", json!(top))].into_iter().chain(signed),
                 adds_up.map(|(key, value)| (key.to_owned(), value)).into_iter().collect(),
             )
         }
@@ -118,6 +144,6 @@ fn of_filter(filter: &Filter) -> JsonObject {
     if columns.is_empty() { columns } else { object([("filter", Json::Object(columns))], JsonObject::new()) }
 }
 
-fn object<const N: usize>(first: [(&str, Json); N], rest: JsonObject) -> JsonObject {
+fn object<'a>(first: impl IntoIterator<Item = (&'a str, Json)>, rest: JsonObject) -> JsonObject {
     first.into_iter().map(|(key, value)| (key.to_owned(), value)).chain(rest).collect()
 }

@@ -14,7 +14,10 @@ use crate::{
         },
         suggest::{shown, suggestion},
     },
-    metric::{AddsUp, Breakdown, Condition, Filter, JoinedColumn, Measure, Phase, QueryShape, Rows},
+    metric::{
+        AddsUp, Breakdown, Condition, Filter, JoinedColumn, LabelFold, Measure, Phase, Quantile, QueryShape,
+        Rows, Window,
+    },
     platform::{Column, Schema, Table},
 };
 
@@ -22,7 +25,8 @@ use crate::{
 const DEFAULT_TOP: usize = 10;
 
 /// The measures that a ratio may consist of. Excluding ratios also ends the recursion.
-const COUNTS: [MeasureName; 3] = [MeasureName::Created, MeasureName::Existing, MeasureName::DistinctActors];
+const COUNTS: [MeasureName; 4] =
+    [MeasureName::Created, MeasureName::Existing, MeasureName::DistinctActors, MeasureName::Distinct];
 
 /// Builds the measures of all metrics.
 pub struct MeasureBuilder<'a> {
@@ -74,6 +78,7 @@ impl MeasureBuilder<'_> {
             MeasureName::Created => Some(Measure::Created(self.single_rows(formula, built)?.0)),
             MeasureName::Existing => Some(Measure::Existing(self.single_rows(formula, built)?.0)),
             MeasureName::DistinctActors => self.distinct_actors(formula, built),
+            MeasureName::Distinct => self.distinct(formula, built),
             MeasureName::Average => {
                 let (rows, column) = self.numbers(formula, built)?;
                 Some(Measure::Average { rows, column })
@@ -89,6 +94,12 @@ impl MeasureBuilder<'_> {
             MeasureName::Maximum => {
                 let (rows, column) = self.numbers(formula, built)?;
                 Some(Measure::Maximum { rows, column })
+            }
+            MeasureName::Median => self.quantile(formula, Quantile::MEDIAN, built),
+            MeasureName::Quantile => {
+                let quantile =
+                    required(formula, "quantile", &formula.quantile, built).map(|share| share.value);
+                self.quantile(formula, quantile.unwrap_or(Quantile::MEDIAN), built)
             }
             MeasureName::Breakdown => self.breakdown(formula, built),
             MeasureName::Ratio => {
@@ -114,9 +125,21 @@ impl MeasureBuilder<'_> {
                 built.findings.push(Finding::error(&sources.place, message).hint(hint));
             }
         }
-        let window_days = formula.window_days.as_ref().map_or(1, |days| days.value);
         let rows = rows.into_iter().map(|rows| Some(rows?.0)).collect::<Option<_>>()?;
-        Some(Measure::DistinctActors { rows, window_days })
+        Some(Measure::Distinct { rows, column: None, window: window(formula, built) })
+    }
+
+    fn distinct(&self, formula: &Formula, built: &mut BuiltMeasure) -> Option<Measure> {
+        let column = required(formula, "column", &formula.column, built);
+        let sources = required(formula, "sources", &formula.sources, built)?;
+        let read: Vec<_> =
+            sources.value.iter().map(|name| self.rows(formula, sources, name, built)).collect();
+        let column = column?;
+        for (rows, table) in read.iter().flatten() {
+            self.column(rows, table, column, built);
+        }
+        let rows = read.into_iter().map(|rows| Some(rows?.0)).collect::<Option<_>>()?;
+        Some(Measure::Distinct { rows, column: Some(column.value.clone()), window: window(formula, built) })
     }
 
     /// Returns the rows and the column of numbers of a measure that folds one.
@@ -130,17 +153,50 @@ impl MeasureBuilder<'_> {
         Some((rows, name.value.clone()))
     }
 
+    fn quantile(&self, formula: &Formula, quantile: Quantile, built: &mut BuiltMeasure) -> Option<Measure> {
+        let (rows, column) = self.numbers(formula, built)?;
+        let window_days = formula.window_days.as_ref().map_or(1, |days| days.value);
+        Some(Measure::Quantile { rows, column, quantile, window_days })
+    }
+
     fn breakdown(&self, formula: &Formula, built: &mut BuiltMeasure) -> Option<Measure> {
         let column = required(formula, "column", &formula.column, built);
         let (rows, table) = self.single_rows(formula, built)?;
         let column = column?;
         self.column(&rows, table, column, built);
+        let fold = self.label_fold(formula, &rows, table, built);
         Some(Measure::Breakdown(Breakdown {
             rows,
             column: column.value.clone(),
             phase: phase(formula),
             top: formula.top.as_ref().map_or(DEFAULT_TOP, |top| top.value),
+            fold,
         }))
+    }
+
+    /// Returns what is computed of the rows of each label.
+    fn label_fold(
+        &self,
+        formula: &Formula,
+        rows: &Rows,
+        table: &Table,
+        built: &mut BuiltMeasure,
+    ) -> LabelFold {
+        let sum = formula.sum.iter().map(|name| (name, LabelFold::Sum(name.value.clone())));
+        let average = formula.average.iter().map(|name| (name, LabelFold::Average(name.value.clone())));
+        let distinct = formula.distinct.iter().map(|name| (name, LabelFold::Distinct(name.value.clone())));
+        let folds: Vec<_> = sum.chain(average).chain(distinct).collect();
+        for (name, fold) in &folds {
+            let found = self.column(rows, table, name, built);
+            if let (Some((column, of)), LabelFold::Sum(_) | LabelFold::Average(_)) = (found, fold) {
+                built.findings.extend(check_number(of, column, name));
+            }
+        }
+        if let Some((second, _)) = folds.get(1) {
+            let message = "a breakdown has one of `sum`, `average` and `distinct`, not several";
+            built.findings.push(Finding::error(&second.place, message).hint("write a metric for each"));
+        }
+        folds.into_iter().next().map(|(_, fold)| fold).unwrap_or_default()
     }
 
     /// Finds the column of a measure in the table of its source, or through a foreign key of it. Returns it with the table that it
@@ -241,7 +297,7 @@ impl MeasureBuilder<'_> {
         };
         if let Some(measure) = inner.measure.as_ref().filter(|measure| !COUNTS.contains(&measure.value)) {
             let message = format!(
-                "{key}: a ratio consists of the measures `created`, `existing` and `distinct_actors`, not of `{}`",
+                "{key}: a ratio consists of the measures `created`, `existing`, `distinct_actors` and `distinct`, not of `{}`",
                 measure.value.name()
             );
             built.findings.push(Finding::error(place, message));
@@ -268,6 +324,18 @@ impl MeasureBuilder<'_> {
     }
 }
 
+fn window(formula: &Formula, built: &mut BuiltMeasure) -> Window {
+    match (&formula.window, &formula.window_days) {
+        (Some(period), Some(_)) => {
+            let message = "give `window` or `window_days`, not both";
+            built.findings.push(Finding::error(&period.place, message));
+            Window::ToDate(period.value)
+        }
+        (Some(period), None) => Window::ToDate(period.value),
+        (None, days) => Window::Days(days.as_ref().map_or(1, |days| days.value)),
+    }
+}
+
 fn phase(formula: &Formula) -> Phase {
     formula.of.as_ref().map_or(Phase::Created, |phase| phase.value)
 }
@@ -283,9 +351,14 @@ fn required<'f, T>(
     } else if value.is_none() {
         let measure = formula.measure.as_ref().map_or("", |measure| measure.value.name());
         let message = format!("`{key}` is missing, which the measure `{measure}` requires");
-        let hint = (key == "returns").then(|| {
-            "write what the query returns: \"value\", \"average\", \"ratio\" or \"labels\"".to_owned()
-        });
+        let hint = match key {
+            "returns" => {
+                Some("write what the query returns: \"value\", \"average\", \"ratio\" or \"labels\"")
+            }
+            "quantile" => Some("the 95th percentile is `quantile = 0.95`"),
+            _ => None,
+        };
+        let hint = hint.map(str::to_owned);
         built.findings.push(Finding::error(&formula.place, message).maybe_hint(hint));
     }
     value.as_ref()
@@ -325,12 +398,17 @@ fn sql(formula: &Formula, built: &mut BuiltMeasure) -> Option<Measure> {
         let message = "`top` is only allowed for a query that returns \"labels\"";
         built.findings.push(Finding::error(&top.place, message));
     }
+    if let (Some(signed), Returns::Average | Returns::Ratio) = (&formula.signed, returns.value) {
+        let message = "`signed` is only allowed for a query that returns \"value\" or \"labels\"";
+        built.findings.push(Finding::error(&signed.place, message));
+    }
     let shape = match returns.value {
         Returns::Value => QueryShape::Value,
         Returns::Average => QueryShape::Average,
         Returns::Ratio => QueryShape::Ratio,
         Returns::Labels => {
-            QueryShape::Labels { top: formula.top.as_ref().map_or(DEFAULT_TOP, |top| top.value) }
+            let signed = formula.signed.as_ref().is_some_and(|signed| signed.value);
+            QueryShape::Labels { top: formula.top.as_ref().map_or(DEFAULT_TOP, |top| top.value), signed }
         }
     };
     let adds_up = adds_up(formula, returns.value, built)?;

@@ -222,6 +222,13 @@ fn define(metric: &MergedMetric, unfit: Option<&String>, builder: &MeasureBuilde
     let definition = measure
         .map(|measure| definition(declaration, measure, &joined, builder))
         .filter(|_| !findings.iter().any(Finding::is_error));
+    if let (Some(signed), Some(declared)) = (&declaration.formula.signed, &declaration.metric_type)
+        && signed.value
+        && declared.value == MetricType::Count
+    {
+        let message = "a count is never negative, so that it cannot be `signed`";
+        findings.push(Finding::error(&signed.place, message).hint("leave out `type`, or `signed`"));
+    }
     if let Some(definition) = &definition {
         findings.extend(definition.problems().iter().map(|problem| of_definition(problem, declaration)));
     }
@@ -254,7 +261,12 @@ fn definition(
     joined: &[(String, JoinedColumn)],
     builder: &MeasureBuilder,
 ) -> Definition {
-    let implied = measure.makes().first().copied().unwrap_or(MetricType::Count);
+    // A count is never negative.
+    let is_signed = declaration.formula.signed.as_ref().is_some_and(|signed| signed.value);
+    let implied = match measure.makes().first() {
+        Some(MetricType::Count) if is_signed => MetricType::Aggregate,
+        first => first.copied().unwrap_or(MetricType::Count),
+    };
     let metric_type = declaration.metric_type.as_ref().map_or(implied, |metric_type| metric_type.value);
     let sources = measure.source_names().into_iter();
     let source = |name: &str| {
@@ -264,7 +276,8 @@ fn definition(
     };
     let sources = sources.filter_map(source).collect();
     let or = |own: &Option<String>, default: &str| own.clone().unwrap_or_else(|| default.to_owned());
-    let is_column_value = matches!(measure, Measure::Minimum { .. } | Measure::Maximum { .. });
+    let is_column_value =
+        matches!(measure, Measure::Minimum { .. } | Measure::Maximum { .. } | Measure::Quantile { .. });
     let (unit, format_pattern) = match metric_type {
         MetricType::Aggregate if !measure.has_labels() => ("", "0,0.00"),
         MetricType::Average if is_column_value => ("", "0,0.00"),

@@ -14,7 +14,7 @@ use utoipa::{
 
 use super::enum_schemas::one_of;
 use crate::{
-    config::{ADDS_UP, BACKFILL_MODES, MeasureName, PHASES, Returns},
+    config::{ADDS_UP, BACKFILL_MODES, MeasureName, PERIODS, PHASES, Returns},
     metric::Decimal,
 };
 
@@ -27,10 +27,13 @@ pub enum MetricSchema {
     Created(CreatedMetric),
     Existing(ExistingMetric),
     DistinctActors(DistinctActorsMetric),
+    Distinct(DistinctMetric),
     Average(AverageMetric),
     Sum(SumMetric),
     Minimum(MinimumMetric),
     Maximum(MaximumMetric),
+    Median(MedianMetric),
+    Quantile(QuantileMetric),
     Ratio(RatioMetric),
     Breakdown(BreakdownMetric),
     Sql(SqlMetric),
@@ -107,6 +110,29 @@ metric! {
         /// By default 1.
         #[schema(minimum = 1, maximum = 366, required = false)]
         window_days: u16,
+        /// Instead of a number of days: the calendar's week or month to date.
+        #[schema(schema_with = periods, required = false)]
+        window: String,
+    }
+}
+
+metric! {
+    /// The number of distinct values of a column of the sources in the `window_days` days that end with the day. Give either
+    /// `source` or `sources`.
+    DistinctMetric, distinct, a_count {
+        #[schema(required = false)]
+        source: String,
+        #[schema(min_items = 1, required = false)]
+        sources: Vec<String>,
+        #[schema(required = false)]
+        filter: FilterSchema,
+        column: String,
+        /// By default 1.
+        #[schema(minimum = 1, maximum = 366, required = false)]
+        window_days: u16,
+        /// Instead of a number of days: the calendar's week or month to date.
+        #[schema(schema_with = periods, required = false)]
+        window: String,
     }
 }
 
@@ -154,6 +180,35 @@ metric! {
 }
 
 metric! {
+    /// The median of a column of numbers over the rows created in the `window_days` days that end with the day.
+    MedianMetric, median, an_average {
+        source: String,
+        #[schema(required = false)]
+        filter: FilterSchema,
+        column: String,
+        /// By default 1.
+        #[schema(minimum = 1, maximum = 366, required = false)]
+        window_days: u16,
+    }
+}
+
+metric! {
+    /// A quantile of a column of numbers over the rows created in the `window_days` days that end with the day.
+    QuantileMetric, quantile, an_average {
+        source: String,
+        #[schema(required = false)]
+        filter: FilterSchema,
+        column: String,
+        /// The share of the values that are less, with at most six decimal places: 0.95 for the 95th percentile.
+        #[schema(minimum = 0, maximum = 1)]
+        quantile: Decimal,
+        /// By default 1.
+        #[schema(minimum = 1, maximum = 366, required = false)]
+        window_days: u16,
+    }
+}
+
+metric! {
     /// One count divided by another.
     RatioMetric, ratio, percentage_or_average {
         numerator: Operand,
@@ -162,7 +217,7 @@ metric! {
 }
 
 metric! {
-    /// The number of rows for each value of a column.
+    /// The number of rows for each value of a column; or what `sum`, `average` or `distinct` says of them.
     BreakdownMetric, breakdown, an_aggregate {
         source: String,
         #[schema(required = false)]
@@ -174,6 +229,15 @@ metric! {
         /// How many labels are recorded by name; by default 10.
         #[schema(minimum = 1, maximum = 1000, required = false)]
         top: u16,
+        /// A column of numbers, whose sum is recorded for each label.
+        #[schema(required = false)]
+        sum: String,
+        /// A column of numbers, whose mean is recorded for each label.
+        #[schema(required = false)]
+        average: String,
+        /// A column, whose number of distinct values is recorded for each label. Of rows created in the day.
+        #[schema(required = false)]
+        distinct: String,
     }
 }
 
@@ -187,6 +251,9 @@ metric! {
         /// How days make a week; of a query that returns `value`, which needs it.
         #[schema(schema_with = adding_up, required = false)]
         adds_up: String,
+        /// Whether values may be negative: of labels, or of a `value`, which is then of type `aggregate`.
+        #[schema(required = false)]
+        signed: bool,
         /// Of a query that returns `labels`; by default 10.
         #[schema(minimum = 1, maximum = 1000, required = false)]
         top: u16,
@@ -238,9 +305,15 @@ pub struct CountMeasure {
     sources: Vec<String>,
     #[schema(required = false)]
     filter: FilterSchema,
-    /// Of distinct actors.
+    /// Of distinct values.
+    #[schema(required = false)]
+    column: String,
+    /// Of distinct actors or values.
     #[schema(minimum = 1, maximum = 366, required = false)]
     window_days: u16,
+    /// Of distinct actors or values, instead of a number of days.
+    #[schema(schema_with = periods, required = false)]
+    window: String,
 }
 
 /// A condition for each of these columns; a row must meet all of them.
@@ -311,14 +384,18 @@ words! {
     created: [MeasureName::Created.name()],
     existing: [MeasureName::Existing.name()],
     distinct_actors: [MeasureName::DistinctActors.name()],
+    distinct: [MeasureName::Distinct.name()],
+    periods: PERIODS.map(|(name, _)| name),
     average: [MeasureName::Average.name()],
     sum: [MeasureName::Sum.name()],
     minimum: [MeasureName::Minimum.name()],
     maximum: [MeasureName::Maximum.name()],
+    median: [MeasureName::Median.name()],
+    quantile: [MeasureName::Quantile.name()],
     ratio: [MeasureName::Ratio.name()],
     breakdown: [MeasureName::Breakdown.name()],
     sql: [MeasureName::Sql.name()],
-    counts: [MeasureName::Created, MeasureName::Existing, MeasureName::DistinctActors].map(MeasureName::name),
+    counts: [MeasureName::Created, MeasureName::Existing, MeasureName::DistinctActors, MeasureName::Distinct].map(MeasureName::name),
     a_count: ["count"],
     an_average: ["average"],
     percentage_or_average: ["percentage", "average"],

@@ -123,8 +123,7 @@ impl Executor<'_> {
         segment: &Segment,
     ) -> Result<bool, Fault> {
         let Some(day) = segment.spans.last().filter(|span| span.lower.is_some()) else { return Ok(false) };
-        let plan = self.explain(&scan.statement(body, &[*day])).await?;
-        Ok(self.dialect().reads_a_range(&plan))
+        self.reads_a_range(&scan.statement(body, &[*day])).await
     }
 
     /// The segment in two, if it is larger than the limits allow and can be cut.

@@ -60,6 +60,13 @@ impl<'a> Executor<'a> {
         Ok(first.and_then(|seconds| time.earliest_from(&seconds)))
     }
 
+    /// Whether the database would read a range of an index for the statement, although none is known of: the source may be a view
+    /// of an indexed table, or a query.
+    pub async fn reads_a_range(&mut self, sql: &str) -> Result<bool, Fault> {
+        let plan = self.explain(sql).await?;
+        Ok(self.dialect().reads_a_range(&plan))
+    }
+
     pub async fn explain(&mut self, sql: &str) -> Result<String, Fault> {
         self.session.explain(sql).await
     }

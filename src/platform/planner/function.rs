@@ -3,7 +3,7 @@
 //!
 //! A statement takes the parameters of [`super::day_parameter`] and returns one row with one column of the type `jsonb[]`. A
 //! tally is a number (counts, values), an array of numbers (moments: number, sum, sum of squares; sums: number, sum; extremes:
-//! number, least, largest; averages: value, sample size, deviation; ratios: numerator, denominator) or an object (labels). Helper functions, which `store/postgres` creates,
+//! number, least, largest; quantiles: number, value; averages: value, sample size, deviation; ratios: numerator, denominator) or an object (labels). Helper functions, which `store/postgres` creates,
 //! parse numbers and add up labels with the errors that Rust has for them.
 
 use super::{
@@ -73,10 +73,17 @@ fn function_task(
     let of = task.sources.join(", ");
     let (purpose, sql) = match &task.work {
         TaskKind::Scalars(group) => (format!("counts of {of}"), scalars(group, schema, helpers)?),
+        TaskKind::Quantiles(group) => {
+            let scan = Scan::new(Dialect::Postgres, schema, group.source, Stream::Entering)?;
+            let decimal = format!("{helpers}.sql_decimal");
+            (format!("quantiles of {of}"), group.statement_of_parameters(&scan, &decimal))
+        }
         TaskKind::Labels(reading) => {
             (format!("{of} by {}", reading.column), breakdown(reading, schema, helpers)?)
         }
-        TaskKind::Distinct(group) => (format!("distinct actors of {of}"), distinct(group, schema)?),
+        TaskKind::Distinct(group) => {
+            (format!("distinct {} of {of}", group.column.unwrap_or("actors")), distinct(group, schema)?)
+        }
         TaskKind::Query(reading) => ("a query of your own".to_owned(), own_query(reading, helpers)?),
         TaskKind::Impossible(fault) => return Err(fault.clone()),
     };
@@ -146,34 +153,17 @@ fn scalar_tally(cells: &ReadingCells, has_leaving: bool, helpers: &str) -> Strin
 }
 
 fn breakdown(reading: &LabelReading<'_>, schema: &Schema, helpers: &str) -> Result<String, Fault> {
-    let all = reading.streams();
-    let spans = Span::of_parameters(reading.phase == Phase::Existing);
-    let with = streams(schema, reading.source, &all, &spans, |_| reading.body(Dialect::Postgres))?;
-    let leaving = match all.contains(&Stream::Leaving) {
-        true => "\n    UNION ALL SELECT cells[1], -cells[2]::int8 FROM leaving",
-        false => "",
-    };
-    let too_many = format!(
-        "`{}` of `{}` has more than {} different values; break down by a column with fewer",
-        reading.column,
-        reading.source.table,
-        labels::MAX_LABELS
-    );
-    Ok(format!(
-        "{with},\nlabels (label, rows) AS (\n  SELECT label, sum(rows) FROM (\n    \
-         SELECT cells[1] AS label, cells[2]::int8 AS rows FROM entering{leaving}) AS parts\n  \
-         GROUP BY label)\n\
-         SELECT ARRAY[{helpers}.sql_breakdown(array_agg(label) FILTER (WHERE rows <> 0),\n  \
-         array_agg(rows::text) FILTER (WHERE rows <> 0), {}, count(*) > {}, {})]\nFROM labels",
-        reading.top,
-        labels::MAX_LABELS,
-        Dialect::Postgres.text(&too_many)
-    ))
+    let statement = reading.statement_of_parameters(schema)?;
+    let tally = labels::tally_of_answer(reading.fold, &format!("{helpers}.sql_decimal"));
+    Ok(format!("WITH answer (span, cells) AS (\n{statement}\n)\nSELECT ARRAY[{tally}]\nFROM answer"))
 }
 
 fn distinct(group: &DistinctGroup<'_>, schema: &Schema) -> Result<String, Fault> {
     let statement = group.statement_of_parameters(schema)?;
-    let counts = group.places().into_iter().map(|place| format!("to_jsonb(cells[{}]::int8)", place + 1));
+    let counts = group
+        .places_of_parameters()?
+        .into_iter()
+        .map(|place| format!("to_jsonb(cells[{}]::int8)", place + 1));
     let counts: Vec<_> = counts.collect();
     Ok(format!(
         "WITH answer (span, cells) AS (\n{statement}\n)\nSELECT ARRAY[{}]\nFROM answer",
@@ -184,12 +174,16 @@ fn distinct(group: &DistinctGroup<'_>, schema: &Schema) -> Result<String, Fault>
 fn own_query(reading: &QueryReading<'_>, helpers: &str) -> Result<String, Fault> {
     let statement = reading.statement_of_parameters()?;
     let tally = match reading.shape {
-        QueryShape::Labels { top } => format!(
-            "sql_breakdown(array_agg(cells[1]), array_agg(cells[2]), {top}, count(*) > {}, 'the query returned more than {} \
-             labels')",
-            query::MAX_LABELS,
-            query::MAX_LABELS
-        ),
+        QueryShape::Labels { top, signed } => {
+            let negative =
+                if signed { "NULL".to_owned() } else { Dialect::Postgres.text(query::NEGATIVE_LABEL) };
+            format!(
+                "sql_breakdown(array_agg(cells[1]), array_agg(cells[2]), {top}, {negative}, count(*) > {}, \
+                 'the query returned more than {} labels')",
+                query::MAX_LABELS,
+                query::MAX_LABELS
+            )
+        }
         shape => {
             let names: Vec<_> = reading.columns().iter().map(|name| Dialect::Postgres.text(name)).collect();
             let sample_size = if shape == QueryShape::Average { 2 } else { 0 };

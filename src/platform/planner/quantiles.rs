@@ -80,12 +80,15 @@ impl QuantileGroup<'_> {
         let all = self.days_of_windows(calendar, days);
         let spans = Span::of_days(&all, false);
         let counted = scan.statement(&self.body(scan.dialect), &spans);
-        let mut parts = vec![format!("daymark_counted (daymark_day, daymark_value, daymark_rows) AS (\n{counted}\n)")];
+        let mut parts =
+            vec![format!("daymark_counted (daymark_day, daymark_value, daymark_rows) AS (\n{counted}\n)")];
         let mut selects = Vec::new();
         for window in self.windows() {
             let rows = if window == 1 {
                 let first = all.len() - days.len() + 1;
-                format!("SELECT daymark_day, daymark_value, daymark_rows FROM daymark_counted WHERE daymark_day >= {first}")
+                format!(
+                    "SELECT daymark_day, daymark_value, daymark_rows FROM daymark_counted WHERE daymark_day >= {first}"
+                )
             } else {
                 of_window(scan.dialect, &all, days, window)
             };
@@ -99,9 +102,15 @@ impl QuantileGroup<'_> {
     fn next_to_quantiles(&self, dialect: Dialect, window: u32) -> String {
         let of_window = self.wanted.iter().filter(|(_, of)| *of == window);
         let conditions: Vec<_> = of_window.map(|(quantile, _)| is_next_to(*quantile)).collect();
-        let values =
-            ["daymark_day", &window.to_string(), "daymark_value", "daymark_before", "daymark_rows", "daymark_all"]
-                .map(str::to_owned);
+        let values = [
+            "daymark_day",
+            &window.to_string(),
+            "daymark_value",
+            "daymark_before",
+            "daymark_rows",
+            "daymark_all",
+        ]
+        .map(str::to_owned);
         let zero = if dialect == Dialect::Postgres { "0::int8" } else { "0" };
         format!(
             "SELECT {zero}, {} FROM daymark_ranked{window} WHERE {}",

@@ -16,6 +16,10 @@ use crate::{
     metric::{DayBounds, Decimal, QueryShape, Tally, TimeFormat, TopLabels},
 };
 
+/// Why the value of a label is refused, before the value.
+pub const NEGATIVE_LABEL: &str =
+    "the query returned a negative value of a label, which a metric with `signed = true` may have";
+
 /// The most labels that a query may return for a day.
 pub const MAX_LABELS: usize = 10_000;
 
@@ -77,8 +81,8 @@ impl QueryReading<'_> {
 
     fn tally(&self, answers: Vec<SpanRow>) -> Result<Tally, Fault> {
         let fault = |message: String| Fault::new(FaultClass::Sql, message);
-        if let QueryShape::Labels { top } = self.shape {
-            return labels(answers, top);
+        if let QueryShape::Labels { top, signed } = self.shape {
+            return labels(answers, top, signed);
         }
         let [(_, values)] = answers.as_slice() else {
             return Err(fault(format!("the query must return exactly one row a day, not {}", answers.len())));
@@ -107,7 +111,7 @@ impl QueryReading<'_> {
     }
 }
 
-fn labels(answers: Vec<SpanRow>, top: usize) -> Result<Tally, Fault> {
+fn labels(answers: Vec<SpanRow>, top: usize, signed: bool) -> Result<Tally, Fault> {
     if answers.len() > MAX_LABELS {
         return Err(Fault::new(FaultClass::Sql, format!("the query returned more than {MAX_LABELS} labels")));
     }
@@ -115,6 +119,9 @@ fn labels(answers: Vec<SpanRow>, top: usize) -> Result<Tally, Fault> {
     let mut named = std::collections::HashMap::<String, Decimal>::new();
     for (_, mut values) in answers {
         let value = parse_decimal(values.pop().flatten().as_deref())?;
+        if !signed && value < Decimal::zero() {
+            return Err(Fault::new(FaultClass::Sql, format!("{NEGATIVE_LABEL}: {value}")));
+        }
         match values.pop().flatten() {
             Some(label) => {
                 let sum = named.entry(label).or_default();

@@ -7,7 +7,7 @@ use super::{
     execute::Executor,
     folds::{Aggregate, Fold, FoldSql, Folded},
     parse::parse_count,
-    scan::{Aggregates, Facets, Scan, StatementBody, Stream, filter_clause},
+    scan::{Aggregates, AnswerForm, Facets, Scan, StatementBody, Stream, filter_clause},
     span::Span,
 };
 use crate::{
@@ -121,6 +121,7 @@ impl<'a> ScalarGroup<'a> {
             label: None,
             max_labels: usize::MAX,
             condition: None,
+            form: AnswerForm::Packed,
         }
     }
 

@@ -32,6 +32,16 @@ pub struct StatementBody {
     pub max_labels: usize,
     /// Which rows of the source are read; `None` for all.
     pub condition: Option<String>,
+    pub form: AnswerForm,
+}
+
+/// How the label and the aggregates of an answer stand behind the span's id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerForm {
+    /// As one value, for [`super::execute::Executor`].
+    Packed,
+    /// As columns, for a statement around this one.
+    Columns,
 }
 
 #[derive(Clone)]
@@ -172,9 +182,11 @@ impl<'a> Scan<'a> {
         }
         match (self.dialect, &body.label) {
             (Dialect::Postgres, _) => format!(
-                "SELECT daymark_id::int8, daymark_values\nFROM (VALUES\n    {values}) AS daymark_spans(daymark_id, daymark_lower, daymark_upper)\n\
-                 CROSS JOIN LATERAL (\n  {}) AS answer(daymark_values)",
-                self.aggregate(body, &body.of_days, "", &predicate, None)
+                "SELECT daymark_id::int8, {}\nFROM (VALUES\n    {values}) AS daymark_spans(daymark_id, daymark_lower, daymark_upper)\n\
+                 CROSS JOIN LATERAL (\n  {}) AS {}",
+                if body.form == AnswerForm::Packed { "daymark_values" } else { "answer.*" },
+                self.aggregate(body, &body.of_days, "", &predicate, None),
+                if body.form == AnswerForm::Packed { "answer(daymark_values)" } else { "answer" },
             ),
             (Dialect::Sqlite, None) => format!(
                 "SELECT daymark_id, (\n  {})\nFROM (\n  SELECT column1 AS daymark_id, column2 AS daymark_lower, column3 AS daymark_upper FROM (VALUES\n    {values})) AS daymark_spans",
@@ -184,7 +196,7 @@ impl<'a> Scan<'a> {
             (Dialect::Sqlite, Some(label)) => format!(
                 "SELECT daymark_id, {}\nFROM (\n  SELECT column1 AS daymark_id, column2 AS daymark_lower, column3 AS daymark_upper FROM (VALUES\n    {values})) AS daymark_spans\n\
                  CROSS JOIN {}{} GROUP BY daymark_id, {label}",
-                self.packed(&body.of_days.expressions, Some(label)),
+                self.packed(body, &body.of_days.expressions, Some(label)),
                 self.dialect.table(self.source),
                 self.filtered(body, &predicate),
             ),
@@ -222,7 +234,7 @@ impl<'a> Scan<'a> {
         bucket: Option<&str>,
     ) -> String {
         let id = if id.is_empty() { String::new() } else { format!("{id}, ") };
-        let values = self.packed(&aggregates.expressions, body.label.as_deref());
+        let values = self.packed(body, &aggregates.expressions, body.label.as_deref());
         let from = self.rows(body, aggregates, predicate, bucket);
         // PostgreSQL estimates two groups for a boolean, and far more for its number; SQLite would compute the expression
         // twice.
@@ -269,9 +281,12 @@ impl<'a> Scan<'a> {
         where_all([predicate, &filter, body.condition.as_deref().unwrap_or_default(), &self.leaves])
     }
 
-    fn packed(&self, aggregates: &[String], label: Option<&str>) -> String {
+    fn packed(&self, body: &StatementBody, aggregates: &[String], label: Option<&str>) -> String {
         let values: Vec<_> = label.map(str::to_owned).into_iter().chain(aggregates.iter().cloned()).collect();
-        self.dialect.pack(&values)
+        match body.form {
+            AnswerForm::Packed => self.dialect.pack(&values),
+            AnswerForm::Columns => values.join(", "),
+        }
     }
 
     fn integer(&self, number: usize) -> String {

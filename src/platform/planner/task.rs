@@ -8,6 +8,7 @@ use super::{
     execute::Executor,
     labels::LabelReading,
     named_source::named_source,
+    quantiles::QuantileGroup,
     query::QueryReading,
     scalars::ScalarGroup,
     scan::{Scan, StatementBody, Stream},
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::{
     database::{Fault, FaultClass},
-    metric::{Calendar, DayBounds, Reading, Rows, Source, Tally},
+    metric::{Calendar, DayBounds, Reading, Rows, Source, Tally, Window},
     platform::{
         contract::{PlannedStatement, Sources},
         schema::Schema,
@@ -31,6 +32,7 @@ pub struct ReadingTask<'a> {
 
 pub enum TaskKind<'a> {
     Scalars(ScalarGroup<'a>),
+    Quantiles(QuantileGroup<'a>),
     Labels(LabelReading<'a>),
     Distinct(DistinctGroup<'a>),
     Query(QueryReading<'a>),
@@ -38,8 +40,8 @@ pub enum TaskKind<'a> {
     Impossible(Fault),
 }
 
-/// All counts, sums, moments and extremes of a source make one task, and so do the windows over the same rows in which distinct actors are
-/// counted; every other reading is a task of its own.
+/// All counts, sums, moments and extremes of a source make one task, and so do the quantiles of one column of the same rows, and the windows
+/// over the same rows in which distinct actors are counted; every other reading is a task of its own.
 pub fn plan<'a>(
     dialect: Dialect,
     sources: &'a Sources,
@@ -47,7 +49,8 @@ pub fn plan<'a>(
     wanted: &[usize],
 ) -> Vec<ReadingTask<'a>> {
     let mut scalars: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    let mut distinct: BTreeMap<Vec<&Rows>, Vec<usize>> = BTreeMap::new();
+    let mut distinct: BTreeMap<(Vec<&Rows>, Option<&str>), Vec<usize>> = BTreeMap::new();
+    let mut quantiles: BTreeMap<(&Rows, &str), Vec<usize>> = BTreeMap::new();
     let mut others = Vec::new();
     for &index in wanted {
         match &readings[index] {
@@ -57,10 +60,13 @@ pub fn plan<'a>(
             | Reading::Extremes { rows, .. } => {
                 scalars.entry(&rows.source).or_default().push(index);
             }
-            Reading::Distinct { rows, .. } => {
+            Reading::Quantile { rows, column, .. } => {
+                quantiles.entry((rows, column)).or_default().push(index);
+            }
+            Reading::Distinct { rows, column, .. } => {
                 let mut rows: Vec<_> = rows.iter().collect();
                 rows.sort_unstable();
-                distinct.entry(rows).or_default().push(index);
+                distinct.entry((rows, column.as_deref())).or_default().push(index);
             }
             reading => others.push(single(dialect, sources, index, reading)),
         }
@@ -73,8 +79,23 @@ pub fn plan<'a>(
         };
         ReadingTask { readings: indexes, sources: vec![name.to_owned()], work }
     });
-    let distinct = distinct.into_iter().map(|(rows, indexes)| windows(sources, readings, rows, indexes));
-    scalars.chain(distinct).chain(others).collect()
+    let distinct = distinct
+        .into_iter()
+        .map(|((rows, column), indexes)| windows(sources, readings, rows, column, indexes));
+    let quantiles = quantiles.into_iter().map(|((rows, column), indexes)| {
+        let wanted = indexes.iter().filter_map(|&index| match readings[index] {
+            Reading::Quantile { quantile, window_days, .. } => Some((quantile, window_days)),
+            _ => None,
+        });
+        let work = match named_source(dialect, sources, &rows.source) {
+            Ok(source) => {
+                TaskKind::Quantiles(QuantileGroup { source, rows, column, wanted: wanted.collect() })
+            }
+            Err(fault) => TaskKind::Impossible(fault),
+        };
+        ReadingTask { readings: indexes, sources: vec![rows.source.clone()], work }
+    });
+    scalars.chain(quantiles).chain(distinct).chain(others).collect()
 }
 
 /// The task of several windows over the same rows, the shortest first.
@@ -82,28 +103,29 @@ fn windows<'a>(
     sources: &'a Sources,
     readings: &[Reading],
     rows: Vec<&'a Rows>,
+    column: Option<&'a str>,
     mut indexes: Vec<usize>,
 ) -> ReadingTask<'a> {
     let window = |index: &usize| match readings[*index] {
-        Reading::Distinct { window_days, .. } => window_days,
-        _ => 1,
+        Reading::Distinct { window, .. } => window,
+        _ => Window::Days(1),
     };
-    indexes.sort_by_key(window);
+    indexes.sort_by_key(|index| window(index).longest());
     let windows = indexes.iter().map(window).collect();
     let names = rows.iter().map(|rows| rows.source.clone()).collect();
     ReadingTask {
         readings: indexes,
         sources: names,
-        work: TaskKind::Distinct(DistinctGroup { rows, sources, windows }),
+        work: TaskKind::Distinct(DistinctGroup { rows, column, sources, windows }),
     }
 }
 
 fn single<'a>(dialect: Dialect, sources: &'a Sources, index: usize, reading: &'a Reading) -> ReadingTask<'a> {
     let (names, work) = match reading {
-        Reading::Labels { rows, column, phase, top } => {
+        Reading::Labels { rows, column, phase, top, fold } => {
             let work = match named_source(dialect, sources, &rows.source) {
                 Ok(source) => {
-                    TaskKind::Labels(LabelReading { source, rows, column, phase: *phase, top: *top })
+                    TaskKind::Labels(LabelReading { source, rows, column, phase: *phase, top: *top, fold })
                 }
                 Err(fault) => TaskKind::Impossible(fault),
             };
@@ -115,6 +137,7 @@ fn single<'a>(dialect: Dialect, sources: &'a Sources, index: usize, reading: &'a
         | Reading::Moments { .. }
         | Reading::Sum { .. }
         | Reading::Extremes { .. }
+        | Reading::Quantile { .. }
         | Reading::Distinct { .. } => {
             let fault =
                 Fault::new(FaultClass::Other, "this reading shares a task; this is a defect in Daymark");
@@ -139,6 +162,7 @@ impl ReadingTask<'_> {
     ) -> Result<Vec<Vec<Tally>>, Fault> {
         match &self.work {
             TaskKind::Scalars(group) => group.answer(executor, schema, days).await,
+            TaskKind::Quantiles(group) => group.answer(executor, schema, days).await,
             TaskKind::Labels(reading) => Ok(vec![reading.answer(executor, schema, days).await?]),
             TaskKind::Distinct(group) => group.answer(executor, schema, days).await,
             TaskKind::Query(reading) => Ok(vec![reading.answer(executor, days).await?]),
@@ -166,19 +190,23 @@ impl ReadingTask<'_> {
                     statements.push(planned(format!("counts of {}: {how}", source.table), sql));
                 }
             }
+            TaskKind::Quantiles(group) => {
+                let scan = Scan::new(dialect, schema, group.source, Stream::Entering)?;
+                let how = scan.access(days.len());
+                let what = format!("quantiles of {}.{}: {how}", group.source.table, group.column);
+                statements.push(planned(what, group.statement(&scan, calendar, days)));
+            }
             TaskKind::Labels(reading) => {
-                let body = reading.body(dialect);
-                for stream in reading.streams() {
-                    let spans = reading.spans(days);
-                    let (how, sql) = scanned(dialect, schema, reading.source, stream, &body, &spans)?;
-                    let what = format!("{} by {}: {how}", reading.source.table, reading.column);
-                    statements.push(planned(what, sql));
-                }
+                let scan = Scan::new(dialect, schema, reading.source, Stream::Entering)?;
+                let how = scan.access(reading.spans(days).len());
+                let what = format!("{} by {}: {how}", reading.source.table, reading.column);
+                statements.push(planned(what, reading.statement(dialect, schema, days)?));
             }
             TaskKind::Distinct(group) => {
                 let sql = group.statement(dialect, schema, calendar, days)?;
                 let what = format!(
-                    "distinct actors of {} in windows of {} days",
+                    "distinct {} of {} in {}",
+                    group.column.unwrap_or("actors"),
                     self.sources.join(", "),
                     group.windows()
                 );

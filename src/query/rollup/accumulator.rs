@@ -2,8 +2,8 @@
 //! its labels and not of its records.
 
 use super::{
-    average::AverageSum, breakdown::LabelSums, extreme::ExtremeOfDays, percentage::PercentageSum,
-    roll_up::RollUp, rolled::Rolled,
+    average::AverageSum, breakdown::LabelSums, extreme::ExtremeOfDays, label_means::LabelMeans,
+    percentage::PercentageSum, roll_up::RollUp, rolled::Rolled,
 };
 use crate::{metric::Decimal, store::RecordedDay};
 
@@ -15,6 +15,7 @@ pub(in crate::query) enum Accumulator {
     Extreme(Box<ExtremeOfDays>),
     Percentage(Box<PercentageSum>),
     Merge(Box<LabelSums>),
+    MergeAverages(Box<LabelMeans>),
     Never,
 }
 
@@ -28,6 +29,7 @@ impl Accumulator {
             RollUp::Maximum => Self::Extreme(Box::new(ExtremeOfDays::largest())),
             RollUp::Percentage => Self::Percentage(Box::default()),
             RollUp::Merge => Self::Merge(Box::default()),
+            RollUp::MergeAverages => Self::MergeAverages(Box::default()),
             RollUp::Never => Self::Never,
         }
     }
@@ -47,6 +49,7 @@ impl Accumulator {
             Self::Extreme(extreme) => extreme.add(day)?,
             Self::Percentage(sum) => sum.add(day)?,
             Self::Merge(sums) => sums.add(day)?,
+            Self::MergeAverages(means) => means.add(day)?,
             Self::Never => {}
         }
         Ok(())
@@ -61,6 +64,7 @@ impl Accumulator {
             Self::Extreme(extreme) => Some(extreme.finish()),
             Self::Percentage(sum) => Some(sum.finish()),
             Self::Merge(sums) => Some(sums.finish()),
+            Self::MergeAverages(means) => Some(means.finish()),
             Self::Never => None,
         }
     }

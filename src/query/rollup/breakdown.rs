@@ -9,11 +9,11 @@ use super::rolled::{Rolled, required};
 use crate::{metric::Decimal, query::values::number, store::RecordedDay};
 
 /// The approximate limit of the labels of one bucket, in bytes: 100,000 labels of 40 characters.
-const MAX_LABEL_BYTES: usize = 16 * 1024 * 1024;
+pub(super) const MAX_LABEL_BYTES: usize = 16 * 1024 * 1024;
 /// The approximate memory of a label beside its text, in bytes.
-const ENTRY_BYTES: usize = 128;
+pub(super) const ENTRY_BYTES: usize = 128;
 /// How many labels a bucket answers by name, which is as many as a record may have.
-const MAX_NAMED: usize = 1000;
+pub(super) const MAX_NAMED: usize = 1000;
 
 #[derive(Debug, Default)]
 pub(in crate::query) struct LabelSums {

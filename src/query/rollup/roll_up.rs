@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::metric::{AddsUp, Definition, Kind, Measure, Phase, QueryShape};
+use crate::metric::{AddsUp, Definition, Kind, LabelFold, Measure, Phase, QueryShape};
 
 /// How the values of several days combine into one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -23,7 +23,9 @@ pub enum RollUp {
     Percentage,
     /// Their sum for each label (for breakdowns of flows).
     Merge,
-    /// None: for distinct counts, and for metrics whose definition says that they do not add up.
+    /// Their mean for each label (for breakdowns of averages).
+    MergeAverages,
+    /// None: for distinct counts, for quantiles, and for metrics whose definition says that they do not add up.
     Never,
 }
 
@@ -36,10 +38,12 @@ impl RollUp {
             (Kind::Minimum, _) => Self::Minimum,
             (Kind::Maximum, _) => Self::Maximum,
             (Kind::Percentage, _) => Self::Percentage,
-            (Kind::Distinct, _) => Self::Never,
-            (Kind::Breakdown, Measure::Breakdown(breakdown)) => match breakdown.phase {
-                Phase::Created => Self::Merge,
-                Phase::Existing => Self::Last,
+            (Kind::Distinct | Kind::Quantile, _) => Self::Never,
+            (Kind::Breakdown, Measure::Breakdown(breakdown)) => match (breakdown.phase, &breakdown.fold) {
+                (Phase::Existing, _) => Self::Last,
+                (Phase::Created, LabelFold::Rows | LabelFold::Sum(_)) => Self::Merge,
+                (Phase::Created, LabelFold::Average(_)) => Self::MergeAverages,
+                (Phase::Created, LabelFold::Distinct(_)) => Self::Never,
             },
             (Kind::Breakdown, Measure::Sql { shape: QueryShape::Labels { .. }, adds_up, .. }) => {
                 match adds_up {
@@ -61,13 +65,14 @@ impl RollUp {
             Self::Maximum => "maximum",
             Self::Percentage => "percentage",
             Self::Merge => "merge",
+            Self::MergeAverages => "merge_averages",
             Self::Never => "never",
         }
     }
 
     /// Whether the metadata of the records are part of the sum.
     pub fn needs_metadata(self) -> bool {
-        matches!(self, Self::Average | Self::Minimum | Self::Maximum | Self::Percentage | Self::Merge)
+        !matches!(self, Self::Last | Self::Sum | Self::Never)
     }
 
     /// The name of the kind, for the message about a bucket with values of two kinds.
@@ -80,6 +85,7 @@ impl RollUp {
             Self::Maximum => "maxima",
             Self::Percentage => "percentages",
             Self::Merge => "breakdowns",
+            Self::MergeAverages => "breakdowns of averages",
             Self::Never => "values that do not add up",
         }
     }
@@ -91,6 +97,13 @@ pub(in crate::query) fn never_reason(definition: &Definition) -> &'static str {
         Measure::Sql { .. } => {
             "its definition says that its values do not add up over days (`adds_up = \"never\"`, the default for a \
              query); request daily values, or set `adds_up` in its definition"
+        }
+        Measure::Quantile { .. } => {
+            "the quantile of several days cannot be made of the quantiles of the days; request daily values, or define another \
+             metric with the `window_days` that you need"
+        }
+        Measure::Breakdown(_) => {
+            "distinct counts by label do not add up: a value of two days would count twice; request daily values"
         }
         _ => NEVER,
     }

@@ -67,6 +67,8 @@ pub struct FunctionMetric {
     pub maximum: Option<String>,
     /// What the metadata say of a value outside of the range.
     pub out_of_range: Value,
+    /// What a ratio divides.
+    pub calculation: Option<String>,
     pub is_reconstructible: bool,
     /// Why the functions do not record it.
     pub reason: Option<String>,

@@ -18,6 +18,8 @@ const FILTER: Field = {
   hint: 'which rows count, as {"genre": "jazz"} or {"score": {"at_least": 5}}; none for all',
 };
 const COLUMN: Field = { name: "column", label: "Column", kind: "text", isRequired: true };
+const WINDOW: Field = { name: "window_days", label: "Days", kind: "number", hint: "1 unless given" };
+const PERIOD: Field = { name: "window", label: "Or the calendar's", kind: "choice", choices: ["week", "month"] };
 const TOP: Field = { name: "top", label: "Labels recorded by name", kind: "number", hint: "10 unless given" };
 
 export const MEASURES = {
@@ -27,9 +29,14 @@ export const MEASURES = {
     about: "Different people who did something in the days that end with the day",
     fields: [
       { name: "sources", label: "Sources", kind: "list", isRequired: true, hint: "separated by commas" },
-      { name: "window_days", label: "Days", kind: "number", hint: "1 unless given" },
+      WINDOW,
+      PERIOD,
       FILTER,
     ],
+  },
+  distinct: {
+    about: "Different values of a column in the days that end with the day",
+    fields: [{ name: "sources", label: "Sources", kind: "list", isRequired: true, hint: "separated by commas" }, COLUMN, WINDOW, PERIOD, FILTER],
   },
   average: { about: "The mean of a column over the rows created on the day", fields: [SOURCE, COLUMN, FILTER] },
   sum: {
@@ -38,6 +45,11 @@ export const MEASURES = {
   },
   minimum: { about: "The least value of a column among the rows created on the day", fields: [SOURCE, COLUMN, FILTER] },
   maximum: { about: "The largest value of a column among the rows created on the day", fields: [SOURCE, COLUMN, FILTER] },
+  median: { about: "The median of a column over the rows created in the days that end with the day", fields: [SOURCE, COLUMN, WINDOW, FILTER] },
+  quantile: {
+    about: "A quantile of a column over the rows created in the days that end with the day",
+    fields: [SOURCE, COLUMN, { name: "quantile", label: "Quantile", kind: "json", isRequired: true, hint: "0.95 for the 95th percentile" }, WINDOW, FILTER],
+  },
   ratio: {
     about: "One number divided by another",
     fields: [
@@ -48,7 +60,16 @@ export const MEASURES = {
   },
   breakdown: {
     about: "How rows spread over the values of a column",
-    fields: [{ name: "of", label: "Rows", kind: "choice", choices: ["created", "existing"] }, SOURCE, COLUMN, TOP, FILTER],
+    fields: [
+      { name: "of", label: "Rows", kind: "choice", choices: ["created", "existing"] },
+      SOURCE,
+      COLUMN,
+      { name: "sum", label: "Sum of", kind: "text", hint: "a column; the number of rows unless one of these three is given" },
+      { name: "average", label: "Mean of", kind: "text", hint: "a column" },
+      { name: "distinct", label: "Different values of", kind: "text", hint: "a column" },
+      TOP,
+      FILTER,
+    ],
   },
   sql: {
     about: "A query of your own: one SELECT with {day_start}, {day_end} or {day} in it",
@@ -56,6 +77,7 @@ export const MEASURES = {
       { name: "query", label: "Query", kind: "sql", isRequired: true },
       { name: "returns", label: "Returns", kind: "choice", choices: ["value", "average", "ratio", "labels"] },
       { name: "adds_up", label: "Over weeks and months", kind: "choice", choices: ["sum", "last", "never"] },
+      { name: "signed", label: "May be negative", kind: "json", hint: "true for values and labels below 0" },
       { name: "backfill", label: "Past days", kind: "choice", choices: ["auto", "manual"] },
       TOP,
     ],
@@ -95,7 +117,7 @@ export function textsOf(declaration: Record<string, unknown>): Texts {
     else texts[name] = typeof value === "string" ? value : JSON.stringify(value);
   }
   // A source by itself is a list of one.
-  if (declaration.measure === "distinct_actors" && !texts.sources) texts.sources = texts.source ?? "";
+  if (["distinct_actors", "distinct"].includes(String(declaration.measure)) && !texts.sources) texts.sources = texts.source ?? "";
   return texts;
 }
 

@@ -1,4 +1,4 @@
-//! Who was active at which time: the rows of one or several sources as actors and times.
+//! Who was active at which time: the rows of one or several sources as actors, or as values of another column, and times.
 
 use crate::{
     database::{Fault, FaultClass},
@@ -37,12 +37,14 @@ impl<'a> Activity<'a> {
         schema: &Schema,
         sources: &'a Sources,
         rows: &[&'a Rows],
+        column: Option<&'a str>,
     ) -> Result<Self, Fault> {
         let part = |rows: &&'a Rows| {
             let missing =
                 |what: &str| Fault::new(FaultClass::Other, format!("source `{}` has no {what}", rows.source));
             let source = named_source(dialect, sources, &rows.source)?;
-            let actor_column = source.actor_column.as_deref().ok_or_else(|| missing("actor_column"))?;
+            let actor_column = column.or(source.actor_column.as_deref());
+            let actor_column = actor_column.ok_or_else(|| missing("actor_column"))?;
             let scan = Scan::new(dialect, schema, source, Stream::Entering)?;
             Ok(SourceScan { rows, actor_column, scan })
         };

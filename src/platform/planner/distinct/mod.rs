@@ -1,10 +1,11 @@
-//! Distinct actors in windows of days. The pairs of a day and an actor are read once for all windows over the same
-//! rows.
+//! Distinct actors, or values of another column, in windows of days. The pairs of a day and an actor are read once for all
+//! windows over the same rows.
 //!
 //! For many days, each active day of an actor fills the windows of the days that follow, up to the actor's next active day.
-//! The database counts the active days by day and by their distance to the next one; what a window of `w` days counts
-//! begins with the active day and ends `w` days later, or at the next active day if that comes first. The count of a day is
-//! the running sum of such intervals begun less intervals ended, so that a window of 30 days costs no more than one of 2.
+//! The database counts the active days by day and by their distance to the next one; what a window counts begins with the
+//! active day and ends `w` days later, or with the calendar's week or month, or at the next active day if that comes first. The
+//! count of a day is the running sum of such intervals begun less intervals ended, so that a window of 30 days costs no more
+//! than one of 2.
 //!
 //! For a single day, each actor's latest active time determines in which of the windows the actor is.
 
@@ -13,7 +14,7 @@ mod activity;
 use std::collections::BTreeMap;
 
 use activity::Activity;
-use jiff::ToSpan;
+use jiff::civil::Date;
 
 use super::{
     day_parameter::DayParameter,
@@ -27,22 +28,24 @@ use super::{
 };
 use crate::{
     database::{Fault, FaultClass},
-    metric::{Calendar, DayBounds, Rows, Tally},
+    metric::{Calendar, DayBounds, Rows, Tally, Window},
     platform::{contract::Sources, schema::Schema},
 };
 
 /// Readings of distinct actors of the same rows.
 pub struct DistinctGroup<'a> {
     pub rows: Vec<&'a Rows>,
+    /// The column of values; `None` for actors.
+    pub column: Option<&'a str>,
     pub sources: &'a Sources,
-    /// For each reading the length of its window in days. The list is not empty.
-    pub windows: Vec<u32>,
+    /// For each reading its window. The list is not empty.
+    pub windows: Vec<Window>,
 }
 
 impl DistinctGroup<'_> {
     /// Answers come as (0, [window, day, actors]) for many days: that many active days begin on the day (of window 0), or
-    /// leave the window on the day. Days count from 1, at the first day of the longest window. For one day they are
-    /// (0, [actors of each window, the shortest first]).
+    /// leave the window of that number, counted from 1, on the day. Days count from 1, at the first day of any window. For one
+    /// day they are (0, [actors of each window, the shortest first]).
     pub fn statement(
         &self,
         dialect: Dialect,
@@ -50,7 +53,7 @@ impl DistinctGroup<'_> {
         calendar: &Calendar,
         days: &[DayBounds],
     ) -> Result<String, Fault> {
-        let activity = Activity::new(dialect, schema, self.sources, &self.rows)?;
+        let activity = Activity::new(dialect, schema, self.sources, &self.rows, self.column)?;
         Ok(self.statement_of(&activity, calendar, days))
     }
 
@@ -59,72 +62,89 @@ impl DistinctGroup<'_> {
             [] => String::new(),
             [day] => {
                 let end = Edge::at(day.end, next(day.date));
-                self.of_one_day(activity, |length| first_of(calendar, day, length), end)
+                let starts = self.starts(day.date).into_iter();
+                let starts: Vec<_> = starts.map(|date| Edge::at(calendar.start_of(date), date)).collect();
+                of_one_day(activity, &starts, end)
             }
             days => self.of_days(activity, calendar, days),
         }
     }
 
+    /// The most days that a window has.
     fn longest(&self) -> u32 {
-        self.windows.iter().copied().max().unwrap_or(1)
+        self.windows.iter().map(|window| window.longest()).max().unwrap_or(1)
     }
 
-    /// The windows' lengths as text for messages and plans.
+    /// The windows in words, for messages and plans.
     pub fn windows(&self) -> String {
-        let lengths: Vec<_> = self.lengths().iter().map(u32::to_string).collect();
-        lengths.join(", ")
+        self.different_windows().iter().map(|window| window.described()).collect::<Vec<_>>().join(", ")
     }
 
-    /// The windows' lengths, each once, the shortest first.
-    fn lengths(&self) -> Vec<u32> {
-        let mut lengths = self.windows.clone();
-        lengths.sort_unstable();
-        lengths.dedup();
-        lengths
+    /// The windows, each once. Its place is the number of a window in statements.
+    fn different_windows(&self) -> Vec<Window> {
+        let mut windows = self.windows.clone();
+        windows.sort_unstable();
+        windows.dedup();
+        windows
+    }
+
+    /// The first days of the windows that end with the day, each once, those of the shortest first.
+    fn starts(&self, day: Date) -> Vec<Date> {
+        let mut starts: Vec<_> = self.windows.iter().map(|window| window.first(day)).collect();
+        starts.sort_unstable();
+        starts.dedup();
+        starts.reverse();
+        starts
+    }
+
+    /// The first day of any window of the days.
+    fn first(&self, days: &[DayBounds]) -> Option<Date> {
+        let first = days.first()?.date;
+        self.windows.iter().map(|window| window.first(first)).min()
     }
 
     /// As [`Self::statement`] for one day, which the parameters of the statement name.
+    ///
+    /// # Errors
+    /// Also for windows whose length depends on the day.
     pub fn statement_of_parameters(&self, schema: &Schema) -> Result<String, Fault> {
-        let activity = Activity::new(Dialect::Postgres, schema, self.sources, &self.rows)?;
-        let first = |length: u32| DayParameter::Start { days_before: length - 1 }.into();
-        Ok(self.of_one_day(&activity, first, DayParameter::EndOfDate.into()))
+        let activity = Activity::new(Dialect::Postgres, schema, self.sources, &self.rows, self.column)?;
+        let lengths = self.lengths()?.into_iter();
+        let starts: Vec<_> =
+            lengths.map(|length| DayParameter::Start { days_before: length - 1 }.into()).collect();
+        Ok(of_one_day(&activity, &starts, DayParameter::EndOfDate.into()))
     }
 
-    /// The place of each reading's window among the counts of a statement for one day.
-    pub fn places(&self) -> Vec<usize> {
-        let lengths = self.lengths();
-        self.windows.iter().map(|window| lengths.binary_search(window).unwrap_or_default()).collect()
+    /// The place of each reading's window among the counts of [`Self::statement_of_parameters`].
+    pub fn places_of_parameters(&self) -> Result<Vec<usize>, Fault> {
+        let lengths = self.lengths()?;
+        let place = |window: &Window| lengths.binary_search(&window.longest()).unwrap_or_default();
+        Ok(self.windows.iter().map(place).collect())
     }
 
-    /// `first` is where a window of that many days begins.
-    fn of_one_day(&self, activity: &Activity<'_>, first: impl Fn(u32) -> Edge, end: Edge) -> String {
-        let (dialect, lengths) = (activity.dialect(), self.lengths());
-        // Where each window begins, the longest first: an actor is in all windows up to the one that its latest time is in.
-        let edges: Vec<_> = lengths.iter().rev().map(|length| first(*length)).collect();
-        let (first, inner) = (edges[0], &edges[1..]);
-        let range = (first, end);
-        if inner.is_empty() {
-            let count = dialect.pack(&["count(*)".to_owned()]);
-            let actors = union(&activity.selects(range, |_| String::new()));
-            return format!("SELECT {}, {count} FROM (\n  {actors}) AS actors", zero(dialect));
-        }
-        let number = if dialect == Dialect::Postgres { "::int" } else { "" };
-        let latest = |time: &TimeColumn| format!("({}){number} AS daymark_latest, ", time.bucket(inner));
-        let activity = activity.selects(range, latest).join("\n  UNION ALL\n  ");
-        let counts = (0..lengths.len())
-            .rev()
-            .map(|least| format!("count(*) FILTER (WHERE daymark_latest >= {least})"));
-        let counts = dialect.pack(&counts.collect::<Vec<_>>());
-        format!(
-            "SELECT {}, {counts} FROM (\n  SELECT max(daymark_latest) AS daymark_latest FROM (\n  {activity}) AS activity\n  \
-             GROUP BY daymark_actor) AS actors",
-            zero(dialect)
-        )
+    /// The lengths of windows of days, each once, the shortest first.
+    fn lengths(&self) -> Result<Vec<u32>, Fault> {
+        let length = |window: &Window| match window {
+            Window::Days(days) => Ok(*days),
+            Window::ToDate(_) => Err(Fault::new(
+                FaultClass::Other,
+                format!(
+                    "SQL functions do not count over {}, whose length depends on the day: record the metric with \
+                     `daymark serve`, or give it `window_days`",
+                    window.described()
+                ),
+            )),
+        };
+        let mut lengths = self.windows.iter().map(length).collect::<Result<Vec<_>, _>>()?;
+        lengths.sort_unstable();
+        lengths.dedup();
+        Ok(lengths)
     }
 
     fn of_days(&self, activity: &Activity<'_>, calendar: &Calendar, days: &[DayBounds]) -> String {
         let (dialect, edges) = (activity.dialect(), self.edges(calendar, days));
         let (Some(first), Some(last)) = (edges.first(), edges.last()) else { return String::new() };
+        let lengths = self.reaches(first.date, edges.len() - 1).join(", ");
         let inner = &edges[..edges.len() - 1];
         let day = |time: &TimeColumn| format!("{} AS daymark_day, ", time.bucket(inner));
         let active = union(&activity.selects((*first, *last), day));
@@ -137,13 +157,16 @@ impl DistinctGroup<'_> {
                  - daymark_day, {longest}) AS daymark_gap FROM active"
             ),
         };
-        let lengths: Vec<_> = self.lengths().iter().map(|length| format!("({length})")).collect();
-        let lengths = match dialect {
-            Dialect::Postgres => format!("(VALUES {}) AS windows(daymark_window)", lengths.join(", ")),
+        let columns = ["daymark_window", "daymark_from", "daymark_to", "daymark_length", "daymark_end"];
+        let reaches = match dialect {
+            Dialect::Postgres => format!("(VALUES {lengths}) AS windows ({})", columns.join(", ")),
             Dialect::Sqlite => {
-                format!("(SELECT column1 AS daymark_window FROM (VALUES {}))", lengths.join(", "))
+                let named = columns.iter().enumerate();
+                let named = named.map(|(index, name)| format!("column{} AS {name}", index + 1));
+                format!("(SELECT {} FROM (VALUES {lengths}))", named.collect::<Vec<_>>().join(", "))
             }
         };
+        // An active day leaves a window when the window has moved on, at the end of its period, or at the next active day.
         let (least, id) = match dialect {
             Dialect::Postgres => ("least", "0::int8"),
             Dialect::Sqlite => ("min", "0"),
@@ -156,18 +179,45 @@ impl DistinctGroup<'_> {
              SELECT {id}, {} FROM (\n  \
              SELECT 0 AS daymark_window, daymark_day, sum(daymark_actors) AS daymark_actors FROM gaps GROUP BY daymark_day\n  \
              UNION ALL\n  \
-             SELECT daymark_window, daymark_day + {least}(daymark_gap, daymark_window), sum(daymark_actors)\n  \
-             FROM gaps CROSS JOIN {lengths}\n  \
-             GROUP BY daymark_window, daymark_day + {least}(daymark_gap, daymark_window)) AS changes",
+             SELECT daymark_window, {least}(daymark_day + {least}(daymark_gap, daymark_length), daymark_end), sum(daymark_actors)\n  \
+             FROM gaps JOIN {reaches} ON daymark_day BETWEEN daymark_from AND daymark_to\n  \
+             GROUP BY daymark_window, {least}(daymark_day + {least}(daymark_gap, daymark_length), daymark_end)) AS changes",
             dialect.pack(&values)
         )
     }
 
-    /// The start of every calendar day from the first one in the first day's longest window, and the end of the last day. A
-    /// day that the zone skipped has a start too, the same as the next day's: windows count calendar days.
+    /// For each window the rows (window, first day, last day, length, end): an active day from the first to the last day is in the
+    /// window for that many days, and not on or after the end. The days are numbered from `first` on.
+    fn reaches(&self, first: Date, days: usize) -> Vec<String> {
+        let days = i64::try_from(days).unwrap_or(i64::MAX);
+        let number = |date: Date| i64::from((date - first).get_days()) + 1;
+        let longest = i64::from(self.longest());
+        let mut rows = Vec::new();
+        for (place, window) in self.different_windows().into_iter().enumerate() {
+            let place = place + 1;
+            match window {
+                Window::Days(length) => {
+                    rows.push(format!("({place}, 1, {days}, {length}, {})", days + longest + 1))
+                }
+                Window::ToDate(_) => {
+                    let mut date = first;
+                    while number(date) <= days {
+                        let end = number(window.last(date)) + 1;
+                        rows.push(format!("({place}, {}, {}, {longest}, {end})", number(date), end - 1));
+                        let Ok(next) = window.last(date).tomorrow() else { break };
+                        date = next;
+                    }
+                }
+            }
+        }
+        rows
+    }
+
+    /// The start of every calendar day from the first one in any window of the days, and the end of the last day. A day that the
+    /// zone skipped has a start too, the same as the next day's: windows count calendar days.
     fn edges(&self, calendar: &Calendar, days: &[DayBounds]) -> Vec<Edge> {
-        let (Some(first), Some(last)) = (days.first(), days.last()) else { return Vec::new() };
-        let mut date = first_of(calendar, first, self.longest()).date;
+        let (Some(first), Some(last)) = (self.first(days), days.last()) else { return Vec::new() };
+        let mut date = first;
         let mut edges = Vec::new();
         while date <= last.date {
             edges.push(Edge::at(calendar.start_of(date), date));
@@ -185,7 +235,7 @@ impl DistinctGroup<'_> {
         schema: &Schema,
         days: &[DayBounds],
     ) -> Result<Vec<Vec<Tally>>, Fault> {
-        let mut activity = Activity::new(executor.dialect(), schema, self.sources, &self.rows)?;
+        let mut activity = Activity::new(executor.dialect(), schema, self.sources, &self.rows, self.column)?;
         let edges = self.edges(executor.calendar(), days);
         if let (Some(first), Some(last)) = (edges.first(), edges.last()) {
             activity.test_other_texts(executor, (*first, *last)).await?;
@@ -207,7 +257,9 @@ impl DistinctGroup<'_> {
                 Err(fault) => {
                     if let Some(source) = activity.without_index()
                         && !executor.is_over()
-                        && !self.reads_ranges(executor, &activity, run).await?
+                        && !executor
+                            .reads_a_range(&self.of_last_day(&activity, executor.calendar(), run))
+                            .await?
                     {
                         return Err(without_index(source, fault));
                     }
@@ -221,17 +273,8 @@ impl DistinctGroup<'_> {
         Ok(tallies)
     }
 
-    /// Whether the database would read the last of the days by an index, although none is known of: the source may be a view
-    /// of an indexed table, or a query.
-    async fn reads_ranges(
-        &self,
-        executor: &mut Executor<'_>,
-        activity: &Activity<'_>,
-        days: &[DayBounds],
-    ) -> Result<bool, Fault> {
-        let last = &days[days.len().saturating_sub(1)..];
-        let plan = executor.explain(&self.statement_of(activity, executor.calendar(), last)).await?;
-        Ok(executor.dialect().reads_a_range(&plan))
+    fn of_last_day(&self, activity: &Activity<'_>, calendar: &Calendar, days: &[DayBounds]) -> String {
+        self.statement_of(activity, calendar, &days[days.len().saturating_sub(1)..])
     }
 
     /// Whether fewer days mean fewer rows: not where the window is nearly all that is read. (A source without an index is
@@ -245,34 +288,41 @@ impl DistinctGroup<'_> {
             values.iter().map(|value| parse_count(value.as_deref())).collect::<Result<Vec<_>, _>>()
         });
         let numbers = numbers.collect::<Result<Vec<_>, _>>()?;
-        let lengths = self.lengths();
+        let windows = self.different_windows();
         for (tallies, window) in tallies.iter_mut().zip(&self.windows) {
             match days {
-                [_] => {
-                    let place = lengths.binary_search(window).unwrap_or_default();
+                [day] => {
+                    let start = window.first(day.date);
+                    let place =
+                        self.starts(day.date).iter().position(|other| *other == start).unwrap_or_default();
                     let count = numbers.first().and_then(|counts| counts.get(place));
                     tallies.push(Tally::Count(count.copied().unwrap_or_default()));
                 }
-                days => tallies.extend(self.counts(days, *window, &numbers)),
+                days => {
+                    let number = windows.binary_search(window).unwrap_or_default() + 1;
+                    tallies.extend(self.counts(days, number, &numbers));
+                }
             }
         }
         Ok(())
     }
 
-    /// The running sums of one window, from answers as [`Self::statement`] describes them.
-    fn counts(&self, days: &[DayBounds], window: u32, numbers: &[Vec<i64>]) -> Vec<Tally> {
+    /// The running sums of the window of that number, from answers as [`Self::statement`] describes them.
+    fn counts(&self, days: &[DayBounds], window: usize, numbers: &[Vec<i64>]) -> Vec<Tally> {
+        let window = i64::try_from(window).unwrap_or(i64::MAX);
+        let first = self.first(days).unwrap_or_default();
         let mut changes: BTreeMap<i64, i64> = BTreeMap::new();
         for number in numbers {
             match *number.as_slice() {
                 [0, day, actors] => *changes.entry(day).or_default() += actors,
-                [of, day, actors] if of == i64::from(window) => *changes.entry(day).or_default() -= actors,
+                [of, day, actors] if of == window => *changes.entry(day).or_default() -= actors,
                 _ => {}
             }
         }
         let mut changes = changes.into_iter().peekable();
         let mut count = 0;
         let tally = |day: &DayBounds| {
-            let day = i64::from((day.date - days[0].date).get_days()) + i64::from(self.longest());
+            let day = i64::from((day.date - first).get_days()) + 1;
             while let Some((_, change)) = changes.next_if(|(of, _)| *of <= day) {
                 count += change;
             }
@@ -282,13 +332,32 @@ impl DistinctGroup<'_> {
     }
 }
 
-/// Where a window of that many days begins that ends with `day`.
-fn first_of(calendar: &Calendar, day: &DayBounds, window_days: u32) -> Edge {
-    let date = day.date.saturating_sub((i64::from(window_days) - 1).days());
-    Edge::at(calendar.start_of(date), date)
+/// `starts` are where the windows begin, the shortest first.
+fn of_one_day(activity: &Activity<'_>, starts: &[Edge], end: Edge) -> String {
+    let dialect = activity.dialect();
+    // The longest first: an actor is in all windows up to the one that its latest time is in.
+    let edges: Vec<_> = starts.iter().rev().copied().collect();
+    let [first, inner @ ..] = edges.as_slice() else { return String::new() };
+    let range = (*first, end);
+    if inner.is_empty() {
+        let count = dialect.pack(&["count(*)".to_owned()]);
+        let actors = union(&activity.selects(range, |_| String::new()));
+        return format!("SELECT {}, {count} FROM (\n  {actors}) AS actors", zero(dialect));
+    }
+    let number = if dialect == Dialect::Postgres { "::int" } else { "" };
+    let latest = |time: &TimeColumn| format!("({}){number} AS daymark_latest, ", time.bucket(inner));
+    let activity = activity.selects(range, latest).join("\n  UNION ALL\n  ");
+    let counts =
+        (0..edges.len()).rev().map(|least| format!("count(*) FILTER (WHERE daymark_latest >= {least})"));
+    let counts = dialect.pack(&counts.collect::<Vec<_>>());
+    format!(
+        "SELECT {}, {counts} FROM (\n  SELECT max(daymark_latest) AS daymark_latest FROM (\n  {activity}) AS activity\n  \
+         GROUP BY daymark_actor) AS actors",
+        zero(dialect)
+    )
 }
 
-fn next(date: jiff::civil::Date) -> jiff::civil::Date {
+fn next(date: Date) -> Date {
     date.tomorrow().unwrap_or(date)
 }
 

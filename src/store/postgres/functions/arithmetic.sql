@@ -56,14 +56,19 @@ BEGIN
 END
 $$;
 
--- The metadata of a breakdown: the largest labels by descending count, then by the bytes of their names.
-CREATE OR REPLACE FUNCTION sql_breakdown(labels TEXT[], counts TEXT[], top INTEGER, is_too_large BOOLEAN, too_large TEXT)
-RETURNS JSONB LANGUAGE plpgsql IMMUTABLE SET search_path FROM CURRENT AS $$
+-- The metadata of a breakdown: the largest labels by descending count, then by the bytes of their names. "negative" is the message
+-- about a value below 0, if that is refused.
+CREATE OR REPLACE FUNCTION sql_breakdown(
+    labels TEXT[], counts TEXT[], top INTEGER, negative TEXT, is_too_large BOOLEAN, too_large TEXT
+) RETURNS JSONB LANGUAGE plpgsql IMMUTABLE SET search_path FROM CURRENT AS $$
 DECLARE
     breakdown JSONB;
+    least CONSTANT NUMERIC := (SELECT min(sql_decimal(count)) FROM unnest(counts) AS count);
 BEGIN
     IF is_too_large THEN
         RAISE EXCEPTION '%', too_large USING ERRCODE = 'program_limit_exceeded';
+    ELSIF negative IS NOT NULL AND least < 0 THEN
+        RAISE EXCEPTION '%: %', negative, least USING ERRCODE = 'data_exception';
     END IF;
     WITH given AS (
         SELECT label, sum(sql_decimal(count)) AS count FROM unnest(labels, counts) AS given (label, count) GROUP BY label
@@ -111,9 +116,33 @@ BEGIN
 END
 $$;
 
+-- The metadata of a breakdown of averages, from the sums and numbers of the values.
+CREATE OR REPLACE FUNCTION sql_label_means(tally JSONB) RETURNS JSONB LANGUAGE sql IMMUTABLE SET search_path FROM CURRENT AS $$
+    SELECT jsonb_build_object(
+        'breakdown', coalesce(jsonb_object_agg(label, coalesce(sql_quotient(named.sum::NUMERIC, named.size), 0)) FILTER (WHERE label IS NOT NULL), '{}'),
+        'sums', tally -> 'sums',
+        'sample_sizes', tally -> 'sample_sizes',
+        'other', jsonb_build_object(
+            'labels', tally -> 'labels',
+            'value', coalesce(sql_quotient(whole.sum - coalesce(sum(named.sum::NUMERIC), 0), whole.size - coalesce(sum(named.size), 0)), 0),
+            'sum', trim_scale(whole.sum - coalesce(sum(named.sum::NUMERIC), 0)),
+            'sample_size', whole.size - coalesce(sum(named.size), 0)
+        ),
+        'total', coalesce(sql_quotient(whole.sum, whole.size), 0),
+        'sum', tally -> 'sum',
+        'sample_size', tally -> 'count',
+        'unlabelled', tally -> 'unlabelled'
+    )
+    FROM (SELECT (tally ->> 'sum')::NUMERIC AS sum, (tally ->> 'count')::NUMERIC AS size) AS whole
+    LEFT JOIN (
+        SELECT key AS label, value AS sum, (tally -> 'sample_sizes' ->> key)::NUMERIC AS size FROM jsonb_each_text(tally -> 'sums')
+    ) AS named ON TRUE
+    GROUP BY whole.sum, whole.size
+$$;
+
 -- The value and the metadata of a metric from the tallies of its readings; or the message of what is wrong with them.
 CREATE OR REPLACE FUNCTION sql_observation(
-    metric_type TEXT, shape TEXT, tallies JSONB[], minimum NUMERIC, maximum NUMERIC, out_of_range JSONB,
+    metric_type TEXT, shape TEXT, tallies JSONB[], minimum NUMERIC, maximum NUMERIC, out_of_range JSONB, calculation TEXT,
     OUT value NUMERIC, OUT metadata JSONB, OUT problem TEXT
 ) LANGUAGE plpgsql IMMUTABLE SET search_path FROM CURRENT AS $$
 DECLARE
@@ -130,6 +159,9 @@ BEGIN
         WHEN 'labels' THEN
             metadata := tallies[1];
             value := (SELECT count(*) FROM jsonb_object_keys(metadata -> 'breakdown')) + (metadata #>> '{other,labels}')::NUMERIC;
+        WHEN 'label_means' THEN
+            metadata := sql_label_means(tallies[1]);
+            value := (SELECT count(*) FROM jsonb_object_keys(metadata -> 'breakdown')) + (metadata #>> '{other,labels}')::NUMERIC;
         WHEN 'moments' THEN
             parts := ARRAY(SELECT part::NUMERIC FROM jsonb_array_elements_text(tallies[1]) AS part);
             value := coalesce(sql_quotient(parts[2], parts[1]), 0);
@@ -137,7 +169,7 @@ BEGIN
             metadata := jsonb_build_object('sum', trim_scale(parts[2]), 'sample_size', parts[1])
                 || CASE WHEN deviation IS NULL THEN '{}' ELSE jsonb_build_object('std_deviation', deviation) END;
             negative := least(parts[1], 0);
-        WHEN 'sum', 'minimum', 'maximum' THEN
+        WHEN 'sum', 'minimum', 'maximum', 'quantile' THEN
             parts := ARRAY(SELECT part::NUMERIC FROM jsonb_array_elements_text(tallies[1]) AS part);
             value := CASE shape WHEN 'maximum' THEN parts[3] ELSE parts[2] END;
             metadata := jsonb_build_object('sample_size', parts[1]);
@@ -155,7 +187,8 @@ BEGIN
             END;
             value := coalesce(sql_quotient(parts[1] * CASE metric_type WHEN 'percentage' THEN 100 ELSE 1 END, parts[2]), 0);
             metadata := jsonb_build_object('numerator', parts[1], 'denominator', parts[2])
-                || CASE metric_type WHEN 'percentage' THEN '{}' ELSE jsonb_build_object('sample_size', parts[2]) END;
+                || CASE metric_type WHEN 'percentage' THEN '{}' ELSE jsonb_build_object('sample_size', parts[2]) END
+                || CASE WHEN calculation IS NULL THEN '{}' ELSE jsonb_build_object('calculation', calculation) END;
             negative := CASE WHEN parts[1] < 0 THEN parts[1] ELSE least(parts[2], 0) END;
     END CASE;
     problem := CASE

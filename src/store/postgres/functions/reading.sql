@@ -80,7 +80,7 @@ BEGIN
                 metric.metric_type, metric.shape,
                 ARRAY(SELECT tallies -> reading::TEXT FROM unnest(metric.readings) WITH ORDINALITY AS needs (reading, place)
                       ORDER BY place),
-                metric.minimum, metric.maximum, metric.out_of_range);
+                metric.minimum, metric.maximum, metric.out_of_range, metric.calculation);
             IF seen.problem IS NULL THEN
                 value := seen.value;
                 metadata := seen.metadata;

@@ -146,7 +146,7 @@ $$;
             let readings: Vec<_> = metric.readings.iter().map(usize::to_string).collect();
             let number = |limit: &Option<String>| limit.as_deref().unwrap_or("NULL").to_owned();
             format!(
-                "({}, {}, {}, ARRAY[{}]::INTEGER[], {}, {}::NUMERIC, {}::NUMERIC, {}::JSONB, {}, {})",
+                "({}, {}, {}, ARRAY[{}]::INTEGER[], {}, {}::NUMERIC, {}::NUMERIC, {}::JSONB, {}, {}, {})",
                 text(metric.key.metric_type.name()),
                 text(&metric.key.category),
                 metric.version,
@@ -155,6 +155,7 @@ $$;
                 number(&metric.minimum),
                 number(&metric.maximum),
                 text(&metric.out_of_range.to_string()),
+                optional(metric.calculation.as_deref()),
                 metric.is_reconstructible,
                 optional(metric.reason.as_deref())
             )
@@ -164,7 +165,7 @@ $$;
             "The active metrics. \"readings\" are those of sql_tasks; \"reason\" is why the functions do not record the metric.",
             "sql_metrics",
             "metric_type TEXT, metric_category TEXT, version INTEGER, readings INTEGER[], shape TEXT, minimum NUMERIC, maximum NUMERIC, \
-             out_of_range JSONB,\n    is_reconstructible BOOLEAN, reason TEXT",
+             out_of_range JSONB, calculation TEXT,\n    is_reconstructible BOOLEAN, reason TEXT",
             &rows,
         )
     }
