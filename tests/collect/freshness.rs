@@ -210,7 +210,7 @@ async fn a_materialized_view_not_refreshed_since_the_day_ended_is_refused() {
 async fn check_warns_of_a_sqlite_file_that_was_not_written_since_the_day_ended() {
     let world = World::sqlite().await;
     let warnings = async || {
-        let scope = CheckScope { store: false, definitions: false, platform: true };
+        let scope = CheckScope { store: false, definitions: false, platform: true, resolved: true };
         let report = check(&world.context, &definitions(world.time_format()), scope).await;
         let warnings = report.findings.into_iter().filter(|finding| !finding.is_error());
         warnings.map(|finding| finding.message).filter(|message| message.contains("copy")).collect::<Vec<_>>()
