@@ -9,6 +9,7 @@ const CATEGORIES = ["performance", "accessibility", "best-practices"];
 const chrome = await launch({ chromePath, chromeFlags: ["--headless=new", "--no-sandbox", "--disable-gpu"], logLevel: "silent" });
 try {
   const { lhr } = await lighthouse(url, { port: chrome.port, output: "json", logLevel: "error", onlyCategories: CATEGORIES });
+  if (lhr.runtimeError) throw new Error(lhr.runtimeError.message);
   const categories = Object.fromEntries(CATEGORIES.map((name) => [name, Math.round(100 * (lhr.categories[name]?.score ?? 0))]));
   const weighed = CATEGORIES.flatMap((name) => lhr.categories[name]?.auditRefs ?? []).filter(({ weight }) => weight > 0);
   const lost = weighed.flatMap(({ id }) => {

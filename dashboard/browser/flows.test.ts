@@ -3,7 +3,7 @@ import { after, before, describe, test } from "node:test";
 
 import type { Browser } from "playwright-core";
 
-import { accessible, day, demonstration, fits, launch, MISSING_DAYS, open, remove, withPage, type Site } from "./harness.ts";
+import { accessible, day, demonstration, fits, HOSTILE, launch, MISSING_DAYS, open, remove, withPage, type Site } from "./harness.ts";
 
 const PAGES = [
   "/definitions",
@@ -14,12 +14,6 @@ const PAGES = [
   "/operations/alerts",
   "/operations/drift",
   "/operations/keys",
-];
-const HOSTILE = [
-  `<script>document.title = "taken"</script><img src=x onerror="document.title='taken'">`,
-  "\u202eevil \u05d0\u05d1\u05d2 right to left",
-  "x".repeat(200),
-  "🎷 {{name}} ${name} %s",
 ];
 
 interface Status {

@@ -14,6 +14,14 @@ export const browserPath = process.env.DAYMARK_TEST_CHROMIUM ?? "/usr/bin/chromi
 /** Days between the end of the demonstration's record and yesterday: a gap that a backfill fills. */
 export const MISSING_DAYS = 4;
 
+/** Names and labels that a page is to show as they are. */
+export const HOSTILE = [
+  `<script>document.title = "taken"</script><img src=x onerror="document.title='taken'">`,
+  "\u202eevil \u05d0\u05d1\u05d2 right to left",
+  "x".repeat(200),
+  "🎷 {{name}} ${name} %s",
+];
+
 const DAY_MS = 86_400_000;
 /** A day may be recorded this long after its end. */
 const SETTLE_MS = 15 * 60_000;

@@ -7,7 +7,7 @@ const FOLDER = "../docs/screenshots";
 const SHOTS = [
   { name: "overview-light", path: "/?recount", colorScheme: "light", shows: "section[aria-label='Comments, counted again']" },
   { name: "overview-dark", path: "/?recount", colorScheme: "dark", shows: "section[aria-label='Comments, counted again']" },
-  { name: "explore-light", path: "/explore?metrics=posts_created,comments_created&days=365", colorScheme: "light" },
+  { name: "explore-light", path: "/explore?metrics=posts_created&days=90", colorScheme: "light", shows: ".band" },
   { name: "explore-dark", path: "/explore?metrics=top_genres&by=week&as=stacked&days=365", colorScheme: "dark" },
   { name: "metric-light", path: "/definitions/jazz_tracks", colorScheme: "light" },
   { name: "operations-light", path: "/operations", colorScheme: "light" },

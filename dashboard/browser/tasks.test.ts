@@ -5,15 +5,17 @@ import { after, before, describe, test } from "node:test";
 
 import type { Browser, Page } from "playwright-core";
 
-import { accessible, day, demonstration, launch, MISSING_DAYS, open, remove, settled, withPage, type Site } from "./harness.ts";
+import { accessible, day, demonstration, fits, HOSTILE, launch, MISSING_DAYS, open, remove, settled, withPage, type Site } from "./harness.ts";
 
 /** Posts of the last finished day, many times as many as usual. */
 const BUSY_POSTS = 400;
 const BUSY = `
-import sqlite3, sys
+import json, sqlite3, sys
 db = sqlite3.connect(sys.argv[1])
 row = ("Late night with velvet piano", "love the low end", "jazz", sys.argv[2] + " 12:00:00")
 db.executemany("INSERT INTO posts (author_id, title, content, topic, created_at) SELECT min(id), ?, ?, ?, ? FROM profiles", [row] * int(sys.argv[3]))
+tracks = [(genre, row[3]) for genre in json.loads(sys.argv[4]) for _ in range(90)]
+db.executemany("INSERT INTO tracks (author_id, title, genre, duration_seconds, created_at) SELECT min(id), 'Hostile', ?, 90, ? FROM profiles", tracks)
 db.commit()`;
 
 interface SeriesAnswer {
@@ -51,7 +53,7 @@ describe("a newcomer", () => {
   before(async () => {
     browser = await launch();
     site = await demonstration();
-    execFileSync("python3", ["-c", BUSY, `${site.directory}/platform.db`, day(1), String(BUSY_POSTS)]);
+    execFileSync("python3", ["-c", BUSY, `${site.directory}/platform.db`, day(1), String(BUSY_POSTS), JSON.stringify(HOSTILE)]);
     site.run("collect");
   });
   after(async () => {
@@ -162,6 +164,20 @@ describe("a newcomer", () => {
     withPage(browser, {}, async (page) => {
       await open(page, site.url);
       assert.match(await page.getByRole("contentinfo").innerText(), /Who may read this: every program of this machine/);
+    }));
+
+  test("sees hostile labels as they are", () =>
+    withPage(browser, { viewport: { width: 320, height: 640 } }, async (page) => {
+      await open(page, `${site.url}/?days=7`);
+      const labels = await page.getByRole("table", { name: "Top genres" }).getByRole("rowheader").allInnerTexts();
+      for (const label of HOSTILE) assert.ok(labels.includes(label), `${label}: ${labels.join()}`);
+      await fits(page, "the overview with hostile labels");
+      for (const view of ["stacked", "table"]) {
+        await open(page, `${site.url}/explore?metrics=top_genres&days=7&as=${view}`);
+        await fits(page, `Explore with hostile labels, ${view}`);
+        assert.match(await page.title(), /^Explore/);
+      }
+      await accessible(page, "Explore with hostile labels");
     }));
 
   test("does all of it by keyboard", () =>

@@ -57,6 +57,11 @@ const MAX_TOLD = 5;
 /** How many series have a style of their own. */
 export const STYLES = 8;
 
+/** The width of the bars of a bucket, which has `step` pixels. */
+export function barRoom(step: number): number {
+  return step * (step > 6 ? 0.8 : 1);
+}
+
 /** The last day of each bucket: the day before the next one begins, within the range. */
 function bucketEnd(buckets: IsoDate[], index: number, last: IsoDate): IsoDate {
   const next = buckets[index + 1];
