@@ -93,6 +93,7 @@ fn name(severity: Severity) -> &'static str {
 /// checked.
 async fn find(config: Config, mut findings: Vec<Finding>, mut scope: CheckScope) -> (Vec<Finding>, usize) {
     let app = App::new(config, Arc::new(SystemClock));
+    findings.extend(app.config.derived_warnings());
     let mut definitions = Vec::new();
     let mut unresolved = None;
     if scope.platform {
@@ -131,6 +132,7 @@ async fn find(config: Config, mut findings: Vec<Finding>, mut scope: CheckScope)
         scope.store && !checked.iter().any(|finding| finding.place == "store" && finding.is_error());
     findings.extend(checked);
     if is_store_well {
+        findings.extend(hidden_derived(&app).await);
         findings.extend(alert_findings(&app).await);
         findings.extend(backup_obstacle(&app).await);
         let takes_last_finished = app.config.settings.unfinished_day == UnfinishedDay::LastFinished;
@@ -138,6 +140,20 @@ async fn find(config: Config, mut findings: Vec<Finding>, mut scope: CheckScope)
         findings.extend(check_cron(&app.context).await);
     }
     (findings, metrics)
+}
+
+/// Derived metrics that are not shown, because a metric of the store has their name.
+async fn hidden_derived(app: &App) -> Vec<Finding> {
+    // A store that fails here was reported by the other checks.
+    let stored = app.context.tenant.store.definitions().await.unwrap_or_default();
+    let derived = app.config.derived();
+    let is_hidden = |name: &str| stored.iter().any(|metric| metric.definition.category == name);
+    let hidden = derived.iter().map(|metric| &metric.key.category).filter(|name| is_hidden(name));
+    let finding = |name: &String| {
+        let message = "the store has a metric of this name, whose records are shown instead";
+        Finding::error(format!("[derived.{name}]"), message).hint("give the derived metric another name")
+    };
+    hidden.map(finding).collect()
 }
 
 /// Finds what would make `daymark backup` fail, where backups are configured.

@@ -104,7 +104,12 @@ async fn start(
         })?;
         return Ok((Export::runs(context.clone(), query, format).await?, None));
     }
-    let catalogue = Arc::new(Catalogue::load(context.tenant.store.as_ref()).await?.with_all_versions());
+    let catalogue = Arc::new(
+        Catalogue::load(context.tenant.store.as_ref())
+            .await?
+            .with_derived(&app.config.derived())
+            .with_all_versions(),
+    );
     if arguments.definitions {
         return Ok((Export::definitions(&catalogue, format).await?, None));
     }

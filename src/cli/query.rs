@@ -48,7 +48,10 @@ pub async fn run(app: &App, arguments: &QueryArguments, format: Format) -> anyho
 
 async fn answer(app: &App, arguments: &QueryArguments, format: Format) -> anyhow::Result<Page> {
     let settings = &app.config.settings.query;
-    let catalogue = Catalogue::load(app.context.tenant.store.as_ref()).await?.with_all_versions();
+    let catalogue = Catalogue::load(app.context.tenant.store.as_ref())
+        .await?
+        .with_derived(&app.config.derived())
+        .with_all_versions();
     let View { context, catalogue, values } =
         View::new(&app.context, &Arc::new(catalogue), arguments.view.request()).await?;
     let (context, requested) = (&context, &arguments.requested);

@@ -20,6 +20,7 @@ mod tests;
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 pub use alerting::{
@@ -50,12 +51,15 @@ pub use suggest::{nearest, shown, similar_names, suggestion};
 pub use template::{Decisions, FoundTables, ProposedMetric, StarterFile, StarterOptions, starter_file};
 
 use file::{ReadFile, read_file};
-use resolve::{ResolveRequest, empty_sources, source_tables, source_tables_by_name, unfiltered_flags};
+use resolve::{
+    ResolveRequest, derived_findings, derived_metrics, empty_sources, source_tables, source_tables_by_name,
+    unfiltered_flags,
+};
 use settings::{CheckedSettings, layers::CONFIG_VARIABLE};
 
 pub use crate::platform::DetectedFormats;
 use crate::{
-    metric::Definition,
+    metric::{Definition, DerivedMetric},
     platform::{SampledTable, Schema, Statistics, Table},
 };
 
@@ -119,6 +123,7 @@ pub fn load_with_problems(
     let CheckedSettings { settings, problems: more, wrong } =
         settings::settings(flags, environment, &from_file, &unread, directory);
     problems.extend(more);
+    problems.extend(derived_findings(&declarations, &BTreeSet::new()).into_iter().filter(Finding::is_error));
     LoadedConfig {
         names_platform: !wrong.contains(&"platform.url"),
         names_store: !OF_STORE.iter().any(|key| wrong.contains(key)),
@@ -187,9 +192,27 @@ impl Config {
         source_tables_by_name(&self.request(schema, detected))
     }
 
+    /// The metrics that are computed from others when they are read.
+    pub fn derived(&self) -> Arc<[DerivedMetric]> {
+        derived_metrics(&self.declarations, self.settings.calendar.name()).into()
+    }
+
+    /// Warnings about derived metrics that are computed from metrics which neither the file nor the preset defines.
+    pub fn derived_warnings(&self) -> Vec<Finding> {
+        let of_file = self.declarations.metrics.iter().map(|metric| metric.category.clone());
+        let of_preset = match self.settings.preset {
+            Preset::Community => presets::preset_metrics(),
+            Preset::None => Vec::new(),
+        };
+        let known = of_file.chain(of_preset.into_iter().map(|metric| metric.category)).collect();
+        let findings = derived_findings(&self.declarations, &known);
+        findings.into_iter().filter(|finding| !finding.is_error()).collect()
+    }
+
     /// Whether the file or the preset has a metric of that name, active or not.
     pub fn declares(&self, category: &str) -> bool {
-        let in_file = self.declarations.metrics.iter().any(|metric| metric.category == category);
+        let in_file = self.declarations.metrics.iter().any(|metric| metric.category == category)
+            || self.declarations.derived.iter().any(|metric| metric.category == category);
         in_file || (self.settings.preset == Preset::Community && presets::has_metric(category))
     }
 

@@ -6,27 +6,36 @@ use std::sync::Arc;
 use moka::future::Cache;
 
 use crate::{
+    metric::DerivedMetric,
     query::Catalogue,
     store::{Store, StoreError},
 };
 
 /// The catalogue by the store's marker. An entry of an earlier marker is never used again.
-pub struct CatalogueCache(Cache<u64, Arc<Catalogue>>);
-
-impl Default for CatalogueCache {
-    fn default() -> Self {
-        Self(Cache::new(1))
-    }
+pub struct CatalogueCache {
+    by_marker: Cache<u64, Arc<Catalogue>>,
+    /// The derived metrics of the configuration, which do not change while the server runs.
+    derived: Arc<[DerivedMetric]>,
 }
 
 impl CatalogueCache {
+    pub fn new(derived: Arc<[DerivedMetric]>) -> Self {
+        Self { by_marker: Cache::new(1), derived }
+    }
+
+    async fn load(&self, store: &dyn Store) -> Result<Arc<Catalogue>, StoreError> {
+        Ok(Arc::new(Catalogue::load(store).await?.with_derived(&self.derived)))
+    }
+
     /// The definitions. `marker` is the store's marker from before this call; without one nothing is cached.
     pub async fn get(&self, marker: Option<u64>, store: &dyn Store) -> Result<Arc<Catalogue>, StoreError> {
-        let load = async { Catalogue::load(store).await.map(Arc::new) };
+        let load = self.load(store);
         match marker {
-            Some(marker) => {
-                self.0.try_get_with(marker, load).await.map_err(|error: Arc<StoreError>| (*error).clone())
-            }
+            Some(marker) => self
+                .by_marker
+                .try_get_with(marker, load)
+                .await
+                .map_err(|error: Arc<StoreError>| (*error).clone()),
             None => load.await,
         }
     }
@@ -37,9 +46,9 @@ impl CatalogueCache {
         marker: Option<u64>,
         store: &dyn Store,
     ) -> Result<Arc<Catalogue>, StoreError> {
-        let catalogue = Arc::new(Catalogue::load(store).await?);
+        let catalogue = self.load(store).await?;
         if let Some(marker) = marker {
-            self.0.insert(marker, Arc::clone(&catalogue)).await;
+            self.by_marker.insert(marker, Arc::clone(&catalogue)).await;
         }
         Ok(catalogue)
     }
@@ -70,7 +79,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let store = store_at(&format!("sqlite:{}", directory.path().join("store.db").display()));
         store.migrate().await.unwrap();
-        let cache = CatalogueCache::default();
+        let cache = CatalogueCache::new(Arc::default());
         let get = async |marker| cache.get(marker, store.as_ref()).await.unwrap();
         let first = get(Some(1)).await;
         assert!(Arc::ptr_eq(&first, &get(Some(1)).await));
@@ -83,10 +92,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_failure_is_not_cached() {
-        let (store, cache) = (store_at("postgres://postgres@127.0.0.1:1/nowhere"), CatalogueCache::default());
+        let (store, cache) =
+            (store_at("postgres://postgres@127.0.0.1:1/nowhere"), CatalogueCache::new(Arc::default()));
         for _ in 0..2 {
             cache.get(Some(1), store.as_ref()).await.unwrap_err();
         }
-        assert!(cache.0.get(&1).await.is_none());
+        assert!(cache.by_marker.get(&1).await.is_none());
     }
 }

@@ -107,7 +107,7 @@ impl Service {
             readiness: Readiness::new(readiness),
             store_turns: StoreTurns::default(),
             upkeep_interval: UPKEEP_INTERVAL,
-            catalogue: CatalogueCache::default(),
+            catalogue: CatalogueCache::new(config.derived()),
             context,
             config,
             query,

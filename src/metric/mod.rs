@@ -7,8 +7,10 @@ mod canonical;
 mod cron;
 mod decimal;
 mod definition;
+mod derived;
 mod evaluate;
 mod filter;
+mod formula;
 mod label_fold;
 mod measure;
 mod quantile;
@@ -25,8 +27,10 @@ pub use definition::{
     BackfillMode, DashboardPlace, Definition, DefinitionError, ExpectedRange, Kind, MetricKey, MetricType,
     is_name,
 };
+pub use derived::{Derivation, DerivedMetric, MovingFunction};
 pub use evaluate::{EvaluationError, Observation};
 pub use filter::{Condition, Filter, Literal, Test};
+pub use formula::{CompiledFormula, FormulaError, MetricFormula};
 pub use label_fold::LabelFold;
 pub use measure::{AddsUp, Breakdown, Measure};
 pub use quantile::{Quantile, QuantilePosition};

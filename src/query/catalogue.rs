@@ -1,12 +1,12 @@
 //! The catalogue of metrics: the current definition of each, and how the values of each version roll up.
 
-use std::{cmp::Ordering, collections::BTreeMap};
+use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 
 use super::rollup::RollUp;
 use crate::{
-    metric::{Definition, MetricKey},
+    metric::{Definition, DerivedMetric, MetricKey},
     store::{DefinitionVersion, Store, StoreError, StoredDefinition},
 };
 
@@ -14,6 +14,8 @@ use crate::{
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
     metrics: Vec<CatalogueMetric>,
+    /// Metrics that are computed when they are read. None has the name of a metric that was ever recorded.
+    derived: Arc<[DerivedMetric]>,
 }
 
 #[derive(Debug, Clone)]
@@ -52,7 +54,7 @@ impl Catalogue {
         };
         let mut metrics: Vec<_> = definitions.into_iter().map(metric).collect();
         metrics.sort_by(|a, b| order(&a.key, &b.key));
-        Self { metrics }
+        Self { metrics, derived: Arc::default() }
     }
 
     /// Reads the definitions from the store.
@@ -86,7 +88,35 @@ impl Catalogue {
             let stored = StoredDefinition { definition, version, ..metric.stored.clone() };
             Some(CatalogueMetric { stored, ..metric.clone() })
         };
-        Self { metrics: self.metrics.iter().filter_map(then).collect() }
+        Self { metrics: self.metrics.iter().filter_map(then).collect(), derived: Arc::clone(&self.derived) }
+    }
+
+    /// The same catalogue with derived metrics. One with the name of a metric of the store is left out, so that no record is
+    /// hidden by it.
+    pub fn with_derived(mut self, derived: &Arc<[DerivedMetric]>) -> Self {
+        let is_stored = |derived: &DerivedMetric| {
+            self.metrics.iter().any(|metric| metric.key.category == derived.key.category)
+        };
+        self.derived = match derived.iter().any(is_stored) {
+            false => Arc::clone(derived),
+            true => derived.iter().filter(|derived| !is_stored(derived)).cloned().collect(),
+        };
+        self
+    }
+
+    pub fn derived(&self) -> &Arc<[DerivedMetric]> {
+        &self.derived
+    }
+
+    pub fn derived_metric(&self, key: &MetricKey) -> Option<&DerivedMetric> {
+        self.derived.iter().find(|derived| derived.key == *key)
+    }
+
+    /// The metric of that name: the derived one, or the active one of those of the store, or else the one that is not active.
+    pub(super) fn key_of(&self, category: &str) -> Option<MetricKey> {
+        let derived = self.derived.iter().map(|derived| &derived.key).find(|key| key.category == category);
+        let stored = self.metrics.iter().filter(|metric| metric.key.category == category);
+        derived.or(stored.max_by_key(|metric| metric.stored.is_active).map(|metric| &metric.key)).cloned()
     }
 
     pub fn metrics(&self) -> &[CatalogueMetric] {

@@ -7,13 +7,14 @@ use utoipa::{ToSchema, openapi::Object};
 
 use super::{
     catalogue::{Catalogue, CatalogueMetric, KnownVersion},
+    derived,
     error::QueryError,
     response::{metric_type, words},
     rollup::RollUp,
 };
 use crate::{
     config::suggestion,
-    metric::{Decimal, MetricType},
+    metric::{Decimal, DerivedMetric, MetricType},
     store::{Origin, StoredDefinition},
 };
 
@@ -43,7 +44,7 @@ pub struct DefinitionEntry {
     /// can only be changed there.
     #[schema(schema_with = origin)]
     pub origin: &'static str,
-    /// Counts from 1.
+    /// Counts from 1; 0 for a derived metric, which has no versions.
     pub version: i32,
     /// How the values of several days are combined.
     pub roll_up: RollUp,
@@ -52,9 +53,13 @@ pub struct DefinitionEntry {
     pub expected_max: Option<Decimal>,
     /// The IANA time zone whose days are recorded.
     pub time_zone: String,
-    /// When the metric was first defined.
-    #[schema(value_type = String, format = DateTime)]
-    pub created_at: Timestamp,
+    /// When the metric was first defined; null for a derived metric.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub created_at: Option<Timestamp>,
+    /// The metrics from which a derived metric is computed when it is read; absent for one that is recorded.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub derived_from: Vec<String>,
 }
 
 /// A version of a definition. Each record has the version from which its value was computed.
@@ -92,10 +97,42 @@ pub fn versions(metric: &CatalogueMetric) -> Vec<VersionEntry> {
     metric.versions().iter().filter_map(entry).collect()
 }
 
-/// Every metric, active or not.
+/// Every metric, active or not, and every derived one, by category.
 pub fn definitions(catalogue: &Catalogue) -> DefinitionsResponse {
-    let entry = |metric: &CatalogueMetric| definition_entry(&metric.stored);
-    DefinitionsResponse { definitions: catalogue.metrics().iter().map(entry).collect() }
+    let recorded = catalogue.metrics().iter().map(|metric| definition_entry(&metric.stored));
+    let derived = catalogue.derived().iter().map(derived_entry);
+    let mut definitions: Vec<_> = recorded.chain(derived).collect();
+    let name = |entry: &DefinitionEntry| (entry.metric_category.clone(), entry.metric_type.name());
+    definitions.sort_by_key(name);
+    DefinitionsResponse { definitions }
+}
+
+/// The derived metric of that name.
+pub fn derived_metric<'a>(catalogue: &'a Catalogue, category: &str) -> Option<&'a DerivedMetric> {
+    catalogue.derived().iter().find(|metric| metric.key.category == category)
+}
+
+/// A derived metric, which is always active and comes from the file.
+pub fn derived_entry(metric: &DerivedMetric) -> DefinitionEntry {
+    DefinitionEntry {
+        metric_type: metric.key.metric_type,
+        metric_category: metric.key.category.clone(),
+        display_name: metric.display_name.clone(),
+        description: metric.description.clone(),
+        unit: metric.unit.clone(),
+        format_pattern: metric.format_pattern.clone(),
+        is_active: true,
+        origin: Origin::File.name(),
+        version: 0,
+        roll_up: derived::roll_up(&metric.derivation),
+        expected_min: None,
+        expected_max: None,
+        time_zone: metric.time_zone.clone(),
+        created_at: None,
+        headline: false,
+        group: String::new(),
+        derived_from: metric.derivation.inputs().to_vec(),
+    }
 }
 
 /// One metric in its current version.
@@ -118,7 +155,8 @@ pub fn definition_entry(stored: &StoredDefinition) -> DefinitionEntry {
         expected_min: expected.min,
         expected_max: expected.max,
         time_zone: definition.time_zone.clone(),
-        created_at: stored.created_at,
+        created_at: Some(stored.created_at),
+        derived_from: Vec::new(),
     }
 }
 

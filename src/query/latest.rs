@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::{
     catalogue::Catalogue,
+    derived_latest::{LatestDerived, latest_derived},
     error::QueryError,
     interval::Interval,
     judgement::ValueJudgement,
@@ -21,7 +22,7 @@ use super::{
 };
 use crate::{
     collect::Context,
-    metric::{Decimal, Definition, MetricKey, MetricType},
+    metric::{Decimal, Definition, DerivedMetric, MetricKey, MetricType},
     store::{Latest, ValuesAsked},
 };
 
@@ -149,12 +150,49 @@ pub async fn latest(
         found.insert(key, NewestRecord::of(latest, &mut bytes));
     })
     .await?;
-    let value = |key: &MetricKey| Some(value(key, catalogue.get(key)?.definition(), found.remove(key)));
+    let mut metrics = Vec::new();
+    for key in &query.metrics {
+        if let Some(metric) = catalogue.get(key) {
+            metrics.push(value(key, metric.definition(), found.remove(key)));
+        } else if let Some(metric) = catalogue.derived_metric(key) {
+            let latest = latest_derived(context, catalogue, metric, query.values).await?;
+            metrics.push(derived_value(metric, latest));
+        }
+    }
     Ok(LatestResponse {
         time_zone: context.tenant.calendar.name().to_owned(),
         last_finished: context.last_finished(),
-        metrics: query.metrics.iter().filter_map(value).collect(),
+        metrics,
     })
+}
+
+fn derived_value(metric: &DerivedMetric, latest: Option<LatestDerived>) -> LatestValue {
+    let value = latest.as_ref().and_then(|latest| latest.value.clone());
+    let change = |before: fn(&LatestDerived) -> &Option<Decimal>| {
+        let then = latest.as_ref().and_then(|latest| before(latest).as_ref());
+        value.as_ref().zip(then).map(|(now, then)| Change::between(now, then))
+    };
+    LatestValue {
+        metric_type: metric.key.metric_type,
+        metric_category: metric.key.category.clone(),
+        display_name: metric.display_name.clone(),
+        unit: metric.unit.clone(),
+        format_pattern: metric.format_pattern.clone(),
+        no_data: latest.as_ref().is_some_and(|latest| latest.value.is_none()),
+        metric_date: latest.as_ref().map(|latest| latest.date),
+        provenance: None,
+        collection_timestamp: None,
+        collection_id: None,
+        recorded_value: None,
+        revision: None,
+        metadata: None,
+        judgement: None,
+        metadata_left_out: false,
+        change_from_day_before: change(|latest| &latest.day_before),
+        change_from_week_before: change(|latest| &latest.week_before),
+        change_from_month_before: change(|latest| &latest.month_before),
+        value,
+    }
 }
 
 /// The parts of a metric's newest record that are shown.

@@ -18,6 +18,8 @@ mod day_range;
 mod decimal_schema;
 mod definitions;
 mod deliveries;
+mod derived;
+mod derived_latest;
 mod error;
 mod export;
 mod gap;
@@ -46,7 +48,8 @@ pub use alerts::{AlertEntry, AlertsResponse, SilenceEntry, alerts};
 pub use anomalies::{AnomaliesQuery, AnomaliesResponse, AnomalyEntry, anomalies};
 pub use catalogue::{Catalogue, CatalogueMetric};
 pub use definitions::{
-    DefinitionEntry, DefinitionsResponse, VersionEntry, definition_entry, definitions, metric, versions,
+    DefinitionEntry, DefinitionsResponse, VersionEntry, definition_entry, definitions, derived_entry,
+    derived_metric, metric, versions,
 };
 pub use deliveries::{AttemptEntry, DeliveriesQuery, DeliveriesResponse, DeliveryEntry, deliveries};
 pub use error::{ParameterProblem, QueryError, Refusal};

@@ -33,15 +33,18 @@ impl ParameterParser {
         types: &[String],
         catalogue: &Catalogue,
     ) -> Vec<MetricKey> {
-        if catalogue.metrics().is_empty() {
+        let listed = || {
+            let recorded = catalogue.metrics().iter().map(|metric| (&metric.key, metric.stored.is_active));
+            recorded.chain(catalogue.derived().iter().map(|derived| (&derived.key, true)))
+        };
+        if listed().next().is_none() {
             self.nothing_is_defined = true;
             self.types(types);
             return Vec::new();
         }
-        let known = |name: &str| catalogue.metrics().iter().any(|metric| metric.key.category == name);
+        let known = |name: &str| listed().any(|(key, _)| key.category == name);
         for name in categories.iter().filter(|name| !known(name)).collect::<BTreeSet<_>>() {
-            let mut names: Vec<_> =
-                catalogue.metrics().iter().map(|metric| metric.key.category.as_str()).collect();
+            let mut names: Vec<_> = listed().map(|(key, _)| key.category.as_str()).collect();
             names.dedup();
             self.unknown("category", name, "metric", names);
         }
@@ -50,11 +53,8 @@ impl ParameterParser {
             let named = if categories.is_empty() { is_active } else { categories.contains(&key.category) };
             named && (types.is_empty() || wanted.contains(&key.metric_type))
         };
-        let metrics = catalogue.metrics().iter();
-        let mut keys: Vec<_> = metrics
-            .filter(|metric| chosen(&metric.key, metric.stored.is_active))
-            .map(|metric| metric.key.clone())
-            .collect();
+        let mut keys: Vec<_> =
+            listed().filter(|(key, is_active)| chosen(key, *is_active)).map(|(key, _)| key.clone()).collect();
         if keys.is_empty() && self.problems.is_empty() {
             let message = "no metric has both this category and this type";
             self.problem(if types.is_empty() { "category" } else { "type" }, message);

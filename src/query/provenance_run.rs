@@ -5,7 +5,7 @@ use jiff::civil::Date;
 
 use super::{
     day_range::DayRange,
-    response::{ProvenanceRun, VersionChange},
+    response::{ProvenanceRun, Series, VersionChange},
 };
 use crate::{metric::Provenance, store::RecordedDay};
 
@@ -34,6 +34,15 @@ pub(super) fn version_changes(runs: &[ProvenanceRun]) -> Vec<VersionChange> {
         _ => None,
     };
     runs.windows(2).filter_map(change).collect()
+}
+
+/// The days at which a version of any of `inputs` begins, by date.
+pub(super) fn version_changes_of(inputs: &[Series], is_inside: impl Fn(Date) -> bool) -> Vec<VersionChange> {
+    let all = inputs.iter().flat_map(|input| &input.version_changes).copied();
+    let mut changes: Vec<_> = all.filter(|change| is_inside(change.date)).collect();
+    changes.sort_by_key(|change| change.date);
+    changes.dedup_by_key(|change| change.date);
+    changes
 }
 
 /// The runs of two parts of a series of which `later` follows on `earlier`.

@@ -3,9 +3,10 @@
 use jiff::civil::Date;
 
 use super::{
-    catalogue::{Catalogue, CatalogueMetric, order},
+    catalogue::{Catalogue, order},
     cursor,
     day_range::DayRange,
+    derived::{DerivedRequest, InputSeries, derived_series},
     error::{QueryError, Refusal},
     interval::Interval,
     point::{DAY_POINT_BYTES, POINT_BYTES, Point},
@@ -19,7 +20,7 @@ use super::{
 use crate::{
     blocking::block_in_place_if_large,
     collect::{Context, History},
-    metric::MetricKey,
+    metric::{DerivedMetric, MetricKey},
 };
 
 /// The approximate limit of the points of a page with metadata, in bytes: a page ends, within a series if necessary, at as
@@ -27,6 +28,9 @@ use crate::{
 const PAGE_BYTES: usize = 4 * 1024 * 1024;
 /// The approximate upper bound of the memory of parsed records, as a multiple of the memory of their text.
 pub(super) const PARSED: usize = 8;
+
+/// How many series of inputs a derived series is thought to hold, when its memory is estimated.
+const MAX_INPUTS_HELD: usize = 4;
 
 /// A page of series.
 ///
@@ -50,8 +54,8 @@ pub(super) async fn series_until(
     last_finished: Date,
     max_bytes: usize,
 ) -> Result<SeriesResponse, QueryError> {
-    let wanted = wanted(catalogue, query);
-    let page = &wanted[..wanted.len().min(query.limit)];
+    let asked = asked(catalogue, query);
+    let page = &asked[..asked.len().min(query.limit)];
     let mut pages = PageBuilder {
         context,
         query,
@@ -64,9 +68,15 @@ pub(super) async fn series_until(
     };
     let mut next = 0;
     while next < page.len() && !pages.is_full() {
-        next += pages.add_batch(&page[next..]).await?;
+        next += match page[next] {
+            Asked::Derived(metric, interval) => pages.add_derived(catalogue, metric, interval).await?,
+            Asked::Recorded(_) => {
+                let recorded: Vec<_> = page[next..].iter().map_while(Asked::recorded).collect();
+                pages.add_batch(&recorded).await?
+            }
+        };
     }
-    let next_cursor = pages.next_cursor(wanted.len());
+    let next_cursor = pages.next_cursor(asked.len());
     Ok(SeriesResponse {
         from: query.from,
         to: query.to,
@@ -88,7 +98,12 @@ impl SeriesQuery {
         let count = |interval: Interval| interval.count(self.from, self.to, self.week_start, MAX_DAYS);
         let plain = |interval| if interval == Interval::Day { DAY_POINT_BYTES } else { POINT_BYTES };
         let (mut points, mut read) = (0_usize, 0_usize);
-        for wanted in wanted(catalogue, self).iter().take(self.limit) {
+        for asked in asked(catalogue, self).iter().take(self.limit) {
+            let Asked::Recorded(wanted) = asked else {
+                let inputs = 1 + MAX_INPUTS_HELD;
+                points = points.saturating_add(inputs * count(asked.interval()) * plain(asked.interval()));
+                continue;
+            };
             let is_more = self.metadata || self.judgement;
             let metadata = if is_more { wanted.record_bytes() } else { 0 };
             points = points.saturating_add(count(wanted.interval) * (plain(wanted.interval) + metadata));
@@ -155,6 +170,26 @@ impl<'a> PageBuilder<'a> {
         }
     }
 
+    /// Adds a derived series, which is never cut.
+    async fn add_derived(
+        &mut self,
+        catalogue: &Catalogue,
+        metric: &DerivedMetric,
+        interval: Interval,
+    ) -> Result<usize, QueryError> {
+        let SeriesQuery { from, to, week_start, metadata, values, .. } = *self.query;
+        let last_finished = self.range.last_finished;
+        let request =
+            DerivedRequest { metric, interval, from, to, week_start, metadata, values, last_finished };
+        let context = self.context;
+        let read = |query| boxed_series(context, catalogue, query, last_finished);
+        let series = derived_series(context, catalogue, request, read).await?;
+        self.bytes += series.points.iter().map(Point::bytes).sum::<usize>();
+        self.series.push(series);
+        self.cut = None;
+        Ok(1)
+    }
+
     /// Adds series that are read at once.
     async fn add_short(&mut self, batch: &[Wanted<'a>]) -> Result<usize, QueryError> {
         let (query, context) = (self.query, self.context);
@@ -217,17 +252,61 @@ impl<'a> PageBuilder<'a> {
     }
 }
 
-/// All series of the query, on every page.
-fn all<'a>(
+/// The series of `query` at once, for a series that is derived from them.
+fn boxed_series<'a>(
+    context: &'a Context,
     catalogue: &'a Catalogue,
-    query: &'a SeriesQuery,
-) -> impl Iterator<Item = (&'a CatalogueMetric, Interval)> {
-    let metrics = query.metrics.iter().filter_map(|key| catalogue.get(key));
-    metrics.flat_map(|metric| query.intervals.iter().map(move |interval| (metric, *interval)))
+    query: SeriesQuery,
+    last_finished: Date,
+) -> InputSeries<'a> {
+    Box::pin(async move { series_until(context, catalogue, &query, last_finished, usize::MAX).await })
+}
+
+/// A series that is requested.
+#[derive(Debug, Clone, Copy)]
+enum Asked<'a> {
+    Recorded(Wanted<'a>),
+    Derived(&'a DerivedMetric, Interval),
+}
+
+impl<'a> Asked<'a> {
+    fn recorded(&self) -> Option<Wanted<'a>> {
+        match self {
+            Self::Recorded(wanted) => Some(*wanted),
+            Self::Derived(..) => None,
+        }
+    }
+
+    fn key(&self) -> &'a MetricKey {
+        match self {
+            Self::Recorded(wanted) => &wanted.metric.key,
+            Self::Derived(metric, _) => &metric.key,
+        }
+    }
+
+    fn interval(&self) -> Interval {
+        match self {
+            Self::Recorded(wanted) => wanted.interval,
+            Self::Derived(_, interval) => *interval,
+        }
+    }
+}
+
+/// All series of the query, on every page.
+fn all<'a>(catalogue: &'a Catalogue, query: &'a SeriesQuery) -> impl Iterator<Item = Asked<'a>> {
+    let of_key = move |key: &'a MetricKey, interval: Interval| {
+        let recorded = catalogue
+            .get(key)
+            .map(|metric| Asked::Recorded(Wanted::new(metric, interval, query.metadata, query.judgement)));
+        recorded.or(catalogue.derived_metric(key).map(|metric| Asked::Derived(metric, interval)))
+    };
+    let of_metric =
+        move |key: &'a MetricKey| query.intervals.iter().filter_map(move |interval| of_key(key, *interval));
+    query.metrics.iter().flat_map(of_metric)
 }
 
 /// The series of this page and all later pages. The series that the page before cut comes first.
-fn wanted<'a>(catalogue: &'a Catalogue, query: &'a SeriesQuery) -> Vec<Wanted<'a>> {
+fn asked<'a>(catalogue: &'a Catalogue, query: &'a SeriesQuery) -> Vec<Asked<'a>> {
     let is_later = |key: &MetricKey, interval: Interval| match &query.after {
         None => true,
         Some(after) => {
@@ -235,19 +314,21 @@ fn wanted<'a>(catalogue: &'a Catalogue, query: &'a SeriesQuery) -> Vec<Wanted<'a
             place.is_gt() || (place.is_eq() && after.next_day.is_some())
         }
     };
-    let later = all(catalogue, query).filter(|(metric, interval)| is_later(&metric.key, *interval));
-    later.map(|(metric, interval)| Wanted::new(metric, interval, query.metadata, query.judgement)).collect()
+    all(catalogue, query).filter(|asked| is_later(asked.key(), asked.interval())).collect()
 }
 
 /// # Errors
 /// [`QueryError::Refused`] when none of the requested series can be made.
 pub(super) fn refuse_hopeless(catalogue: &Catalogue, query: &SeriesQuery) -> Result<(), QueryError> {
-    let hopeful = all(catalogue, query).any(|(metric, interval)| !is_refused(metric, interval));
-    let refusal = |(metric, interval): (&CatalogueMetric, Interval)| Refusal {
+    // Whether a derived series can be made is known once its inputs are read.
+    let recorded = || all(catalogue, query).map(|asked| asked.recorded());
+    let hopeful =
+        recorded().any(|wanted| wanted.is_none_or(|wanted| !is_refused(wanted.metric, wanted.interval)));
+    let refusal = |Wanted { metric, interval, .. }: Wanted<'_>| Refusal {
         key: metric.key.clone(),
         interval,
         reason: never_reason(metric.definition()).to_owned(),
     };
-    let refusals: Vec<_> = all(catalogue, query).map(refusal).collect();
+    let refusals: Vec<_> = recorded().flatten().map(refusal).collect();
     if hopeful || refusals.is_empty() { Ok(()) } else { Err(QueryError::Refused(refusals)) }
 }

@@ -7,7 +7,7 @@ use daymark::{
     collect::{Context, Initiator, Installation, Tenant},
     config::QuerySettings,
     database::{DatabaseUrl, RetryPolicy},
-    metric::{Calendar, Definition, Provenance, Record},
+    metric::{Calendar, Definition, DerivedMetric, Provenance, Record},
     platform,
     query::{Catalogue, QueryError, Series, SeriesQuery, SeriesRequest, SeriesResponse, series},
     store::{self, DefinitionChange, Finish, NewRun, Origin, RunKind, RunStatus, StoreOptions, Trigger},
@@ -25,6 +25,7 @@ pub const SETTINGS: QuerySettings = QuerySettings { week_start: Weekday::Monday,
 
 pub struct Archive {
     pub context: Context,
+    derived: Arc<[DerivedMetric]>,
     _directory: tempfile::TempDir,
 }
 
@@ -77,7 +78,7 @@ impl Archive {
         let context = Context::new(installation, tenant, Initiator::new(Trigger::Cli, "cli:test"));
         context.tenant.store.migrate().await.unwrap();
         context.tenant.store.simulate_clock().await.unwrap();
-        let archive = Self { context, _directory: directory };
+        let archive = Self { context, derived: Arc::default(), _directory: directory };
         archive.define(definitions(), "2024-12-01T00:00:00Z").await;
         archive
     }
@@ -87,6 +88,11 @@ impl Archive {
         Arc::make_mut(&mut self.context.tenant).calendar = Calendar::new(zone).unwrap();
         Arc::make_mut(&mut self.context.installation).clock = Arc::new(SetClock::at(instant(now)));
         self
+    }
+
+    /// With metrics that are computed when they are read.
+    pub fn deriving(self, derived: Vec<DerivedMetric>) -> Self {
+        Self { derived: derived.into(), ..self }
     }
 
     pub async fn define(&self, definitions: Vec<Definition>, at: &str) {
@@ -154,7 +160,7 @@ impl Archive {
     }
 
     pub async fn catalogue(&self) -> Catalogue {
-        Catalogue::load(self.context.tenant.store.as_ref()).await.unwrap()
+        Catalogue::load(self.context.tenant.store.as_ref()).await.unwrap().with_derived(&self.derived)
     }
 
     pub async fn ask(&self, asked: &SeriesRequest) -> Result<SeriesResponse, QueryError> {

@@ -4,6 +4,7 @@
 
 mod archive;
 mod bounds;
+mod derived;
 mod exports;
 mod gaps;
 mod paging;

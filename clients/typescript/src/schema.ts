@@ -1258,9 +1258,11 @@ export interface components {
         DefinitionEntry: {
             /**
              * Format: date-time
-             * @description When the metric was first defined.
+             * @description When the metric was first defined; null for a derived metric.
              */
-            created_at: string;
+            created_at?: string | null;
+            /** @description The metrics from which a derived metric is computed when it is read; absent for one that is recorded. */
+            derived_from?: string[];
             description: string;
             display_name: string;
             expected_max?: components["schemas"]["Decimal"] | null;
@@ -1285,7 +1287,7 @@ export interface components {
             unit: string;
             /**
              * Format: int32
-             * @description Counts from 1.
+             * @description Counts from 1; 0 for a derived metric, which has no versions.
              */
             version: number;
         };
@@ -2073,7 +2075,7 @@ export interface components {
          * @description How the values of several days combine into one.
          * @enum {string}
          */
-        RollUp: "last" | "sum" | "average" | "minimum" | "maximum" | "percentage" | "merge" | "merge_averages" | "never";
+        RollUp: "last" | "sum" | "average" | "minimum" | "maximum" | "percentage" | "merge" | "merge_averages" | "formula" | "never";
         RunDurations: {
             /** Format: double */
             median_seconds: number;

@@ -7,8 +7,8 @@ use crate::{
         finding::Located,
     },
     metric::{
-        AddsUp, BackfillMode, CalendarPeriod, Condition, DashboardPlace, ExpectedRange, MetricType, Phase,
-        Quantile, TimeFormat,
+        AddsUp, BackfillMode, CalendarPeriod, Condition, DashboardPlace, Derivation, ExpectedRange,
+        MetricType, Phase, Quantile, TimeFormat,
     },
 };
 
@@ -17,6 +17,7 @@ use crate::{
 pub struct Declarations {
     pub sources: Vec<SourceDeclaration>,
     pub metrics: Vec<MetricDeclaration>,
+    pub derived: Vec<DerivedDeclaration>,
     pub channels: Vec<Channel>,
     /// Those of the file, and the built-in ones that it does not turn off.
     pub alerts: Vec<AlertRule>,
@@ -25,7 +26,13 @@ pub struct Declarations {
 impl Default for Declarations {
     /// Those of an empty file.
     fn default() -> Self {
-        Self { sources: Vec::new(), metrics: Vec::new(), channels: Vec::new(), alerts: built_in_rules() }
+        Self {
+            sources: Vec::new(),
+            metrics: Vec::new(),
+            derived: Vec::new(),
+            channels: Vec::new(),
+            alerts: built_in_rules(),
+        }
     }
 }
 
@@ -65,6 +72,19 @@ pub struct MetricDeclaration {
     pub active: Option<Located<bool>>,
     pub backfill: Option<BackfillMode>,
     pub formula: Formula,
+}
+
+/// A `[derived.…]` section that says how the metric is computed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DerivedDeclaration {
+    pub category: String,
+    pub place: String,
+    pub metric_type: Option<MetricType>,
+    pub display_name: Option<String>,
+    pub description: Option<String>,
+    pub unit: Option<String>,
+    pub format_pattern: Option<String>,
+    pub derivation: Derivation,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -19,7 +19,7 @@ use crate::{
 
 /// The limits of `top` and `window_days`, which are the same as in definitions.
 const TOP: std::ops::RangeInclusive<i64> = 1..=1000;
-const WINDOW_DAYS: std::ops::RangeInclusive<i64> = 1..=366;
+pub(super) const WINDOW_DAYS: std::ops::RangeInclusive<i64> = 1..=366;
 /// The limits of texts in characters, which are the same as in the store's table of definitions.
 const DISPLAY_NAME: std::ops::RangeInclusive<usize> = 1..=1000;
 const DESCRIPTION: std::ops::RangeInclusive<usize> = 0..=10_000;
@@ -30,14 +30,15 @@ const GROUP: std::ops::RangeInclusive<usize> = 1..=100;
 
 pub fn read_metric(category: &str, section: Section) -> MetricDeclaration {
     let types = MetricType::ALL.map(|metric_type| (metric_type.name(), metric_type));
+    let [display_name, description, unit, format_pattern] = read_texts(&section);
     let declaration = MetricDeclaration {
         category: category.to_owned(),
         place: section.place(),
         metric_type: section.choice("type", &types),
-        display_name: read_text(&section, "display_name", DISPLAY_NAME),
-        description: read_text(&section, "description", DESCRIPTION),
-        unit: read_text(&section, "unit", UNIT),
-        format_pattern: read_text(&section, "format_pattern", FORMAT_PATTERN),
+        display_name,
+        description,
+        unit,
+        format_pattern,
         dashboard: section.section("dashboard").map(read_dashboard),
         expected: section.section("expected").and_then(read_expected),
         active: section.boolean("active"),
@@ -46,6 +47,16 @@ pub fn read_metric(category: &str, section: Section) -> MetricDeclaration {
     };
     section.finish();
     declaration
+}
+
+/// The display name, the description, the unit and the format pattern.
+pub(super) fn read_texts(section: &Section) -> [Option<String>; 4] {
+    [
+        read_text(section, "display_name", DISPLAY_NAME),
+        read_text(section, "description", DESCRIPTION),
+        read_text(section, "unit", UNIT),
+        read_text(section, "format_pattern", FORMAT_PATTERN),
+    ]
 }
 
 fn read_text<'a>(

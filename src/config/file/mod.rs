@@ -3,6 +3,7 @@
 mod alert_section;
 mod channel_section;
 pub mod declaration;
+mod derived_section;
 mod document;
 mod filter_section;
 pub mod json_metric;
@@ -20,6 +21,7 @@ use crate::{
             alert_section::read_rules,
             channel_section::read_channel,
             declaration::Declarations,
+            derived_section::read_derived,
             document::{DocumentReader, Section},
             metric_section::read_metric,
             source_section::read_source,
@@ -106,12 +108,14 @@ pub fn read_text(name: &str, directory: &Path, text: &str) -> ReadFile {
     let sources = sources.filter_map(|(name, section)| read_source(name, section)).collect();
     let metrics = named_sections(&root, "metrics").into_iter();
     let metrics = metrics.map(|(category, section)| read_metric(category, section)).collect();
+    let derived = named_sections(&root, "derived").into_iter();
+    let derived = derived.filter_map(|(category, section)| read_derived(category, section)).collect();
     let channels = named_sections(&root, "channels");
     let channel_names: Vec<_> = channels.iter().map(|(name, _)| *name).collect();
     let channels = channels.into_iter().filter_map(|(name, section)| read_channel(name, section)).collect();
     let alerts = read_rules(named_sections(&root, "alerts"), &channel_names);
     root.finish();
-    let declarations = Declarations { sources, metrics, channels, alerts };
+    let declarations = Declarations { sources, metrics, derived, channels, alerts };
     ReadFile { settings, declarations, problems: reader.into_problems(), unread }
 }
 

@@ -26,7 +26,7 @@ const USERS: &str = "users";
 /// tickets.
 const NEEDS_ACTOR: [&str; 1] = ["statuses"];
 
-const KNOWN_SOURCES: [KnownSource; 6] = [
+const KNOWN_SOURCES: [KnownSource; 7] = [
     KnownSource {
         name: USERS,
         tables: &["profiles", "users", "accounts", "members", "persons", "people"],
@@ -39,6 +39,7 @@ const KNOWN_SOURCES: [KnownSource; 6] = [
     },
     KnownSource { name: "comments", tables: &["comments", "replies"], last_words: &["comments"] },
     KnownSource { name: "tracks", tables: &["tracks", "songs"], last_words: &["tracks", "songs"] },
+    KnownSource { name: "plays", tables: &["plays", "listens"], last_words: &["plays", "listens"] },
     KnownSource {
         name: "likes",
         tables: &["likes", "reactions", "favorites", "favourites"],

@@ -36,7 +36,7 @@ mod tests {
     fn the_preset_has_no_problems() {
         let (metrics, problems) = read_preset();
         assert_eq!(problems, []);
-        assert_eq!(metrics.len(), 12);
+        assert_eq!(metrics.len(), 15);
         for metric in &metrics {
             assert!(metric.display_name.is_some() && metric.description.is_some(), "{}", metric.category);
             assert!(metric.format_pattern.is_some(), "{}", metric.category);

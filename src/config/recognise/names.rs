@@ -39,6 +39,15 @@ pub fn singular(plural: &str) -> String {
     }
 }
 
+/// Converts a name to a title: `posts_created` → `Posts created`.
+pub fn title(category: &str) -> String {
+    let mut title = category.replace('_', " ");
+    if let Some(first) = title.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    title
+}
+
 /// The table's name for messages, in backticks; with the schema if it is not on the search path.
 pub fn table_name(table: &Table) -> String {
     if table.kind == TableKind::Query {

@@ -22,7 +22,7 @@ struct ColumnChoice {
     numeric: bool,
 }
 
-const COLUMN_CHOICES: [ColumnChoice; 2] = [
+const COLUMN_CHOICES: [ColumnChoice; 3] = [
     ColumnChoice {
         category: "track_duration",
         of: "duration",
@@ -39,6 +39,20 @@ const COLUMN_CHOICES: [ColumnChoice; 2] = [
             ("duration", None),
         ],
         numeric: true,
+    },
+    ColumnChoice {
+        category: "top_tracks",
+        of: "track",
+        sources: &["plays"],
+        columns: &[
+            ("track_title", None),
+            ("track_name", None),
+            ("track_id", None),
+            ("song_id", None),
+            ("track", None),
+            ("song", None),
+        ],
+        numeric: false,
     },
     ColumnChoice {
         category: "top_genres",

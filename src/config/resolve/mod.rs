@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod column_check;
+mod derived;
 mod empty;
 mod fit_preset;
 mod joined_column;
@@ -11,6 +12,7 @@ mod unfiltered;
 
 use std::collections::BTreeMap;
 
+pub use derived::{derived_findings, derived_metrics};
 pub use empty::empty_sources;
 pub use unfiltered::{source_tables, unfiltered_flags};
 
@@ -19,7 +21,7 @@ use crate::{
         file::declaration::{Declarations, MetricDeclaration},
         finding::Finding,
         presets::known_sources::{known_sources, known_tables},
-        recognise::{time_format::to_detect, undecided_columns},
+        recognise::{names::title, time_format::to_detect, undecided_columns},
         resolve::{
             catalogue::{MAY_NOT_READ, SourceCatalogue},
             fit_preset::{Fitted, fitted},
@@ -300,13 +302,4 @@ fn definition(
         measure,
         sources,
     }
-}
-
-/// Converts a name to a title: `posts_created` → `Posts created`.
-pub fn title(category: &str) -> String {
-    let mut title = category.replace('_', " ");
-    if let Some(first) = title.get_mut(..1) {
-        first.make_ascii_uppercase();
-    }
-    title
 }

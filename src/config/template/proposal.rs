@@ -1,6 +1,6 @@
 //! A metric that the starter file proposes.
 
-use crate::config::resolve::title;
+use crate::config::recognise::names::title;
 
 /// A metric that is proposed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,9 +4,9 @@ use crate::{
     config::{
         recognise::{
             flags::{FlagColumn, FlagMeaning},
+            names::title,
             time_format::possible_formats,
         },
-        resolve::title,
         template::{
             proposal::{Proposal, quoted},
             survey::{OfferedSource, Survey},

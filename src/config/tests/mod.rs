@@ -1,6 +1,7 @@
 //! Tests of the configuration as a whole, and the platforms that they use.
 
 mod alerting;
+mod derived;
 mod files;
 mod recognition;
 mod resolution;

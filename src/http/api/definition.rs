@@ -35,7 +35,7 @@ pub struct DefinitionAnswer {
     /// All versions of the definition, including the current one.
     versions: Vec<VersionAnswer>,
     /// The body with which PUT defines it; null without the scope `define`, because it names tables, columns and
-    /// queries.
+    /// queries. Null for a derived metric, which is declared in daymark.toml only.
     #[schema(value_type = Option<MetricSchema>)]
     declaration: Option<Map<String, Value>>,
 }
@@ -73,6 +73,11 @@ pub async fn definition(
 ) -> Result<Response, Problem> {
     let Path(category) = category.map_err(unreadable)?;
     let catalogue = service.catalogue().await?;
+    if let Some(metric) = query::derived_metric(&catalogue, &category) {
+        let definition = query::derived_entry(metric);
+        let answer = DefinitionAnswer { definition, versions: Vec::new(), declaration: None };
+        return Ok(Answer::json(&answer)?.respond(&headers, "private, no-cache"));
+    }
     let metric = query::metric(&catalogue, &category)?;
     let may_define = principal.may(Scope::Define);
     let mut declarations = match may_define {

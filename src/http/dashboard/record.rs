@@ -67,7 +67,7 @@ fn columns(catalogue: &Catalogue) -> Vec<MetricKey> {
         let is_headline = metric.definition().dashboard.headline;
         let rank = match metric.current_roll_up() {
             RollUp::Sum => 0,
-            RollUp::Percentage | RollUp::Average | RollUp::Minimum | RollUp::Maximum => 1,
+            RollUp::Percentage | RollUp::Average | RollUp::Minimum | RollUp::Maximum | RollUp::Formula => 1,
             RollUp::Last | RollUp::Merge | RollUp::MergeAverages | RollUp::Never => 2,
         };
         (!is_headline, rank)

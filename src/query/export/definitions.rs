@@ -17,7 +17,7 @@ const COLUMNS: &[ExportColumn] = &[
     optional("expected_min", ExportType::Decimal),
     optional("expected_max", ExportType::Decimal),
     required("time_zone", ExportType::Text),
-    required("created_at", ExportType::Instant),
+    optional("created_at", ExportType::Instant),
 ];
 
 pub(super) fn pages(answer: DefinitionsResponse) -> OnePage {
@@ -39,6 +39,6 @@ fn row(definition: DefinitionEntry) -> Row {
         Cell::or_none(definition.expected_min, Cell::Decimal),
         Cell::or_none(definition.expected_max, Cell::Decimal),
         Cell::Text(definition.time_zone),
-        Cell::Instant(definition.created_at),
+        Cell::or_none(definition.created_at, Cell::Instant),
     ]
 }

@@ -170,7 +170,8 @@ impl Pages for SeriesPages {
             // Definitions changed since the catalogue was read.
             Err(QueryError::UnknownVersion { .. }) => {
                 let catalogue = Catalogue::load(self.context.tenant.store.as_ref()).await?;
-                self.catalogue = Arc::new(catalogue.with_all_versions());
+                let derived = self.catalogue.derived();
+                self.catalogue = Arc::new(catalogue.with_derived(derived).with_all_versions());
                 self.answer(&query).await?
             }
             answer => answer?,

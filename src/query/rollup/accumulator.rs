@@ -30,7 +30,8 @@ impl Accumulator {
             RollUp::Percentage => Self::Percentage(Box::default()),
             RollUp::Merge => Self::Merge(Box::default()),
             RollUp::MergeAverages => Self::MergeAverages(Box::default()),
-            RollUp::Never => Self::Never,
+            // The days of a formula are not combined: it is computed from the combined values of its inputs.
+            RollUp::Formula | RollUp::Never => Self::Never,
         }
     }
 

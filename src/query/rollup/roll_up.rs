@@ -25,6 +25,8 @@ pub enum RollUp {
     Merge,
     /// Their mean for each label (for breakdowns of averages).
     MergeAverages,
+    /// The formula over the combined values of its inputs (for derived metrics).
+    Formula,
     /// None: for distinct counts, for quantiles, and for metrics whose definition says that they do not add up.
     Never,
 }
@@ -66,6 +68,7 @@ impl RollUp {
             Self::Percentage => "percentage",
             Self::Merge => "merge",
             Self::MergeAverages => "merge_averages",
+            Self::Formula => "formula",
             Self::Never => "never",
         }
     }
@@ -86,6 +89,7 @@ impl RollUp {
             Self::Percentage => "percentages",
             Self::Merge => "breakdowns",
             Self::MergeAverages => "breakdowns of averages",
+            Self::Formula => "results of a formula",
             Self::Never => "values that do not add up",
         }
     }
