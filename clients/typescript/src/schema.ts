@@ -1366,6 +1366,7 @@ export interface components {
             /** @enum {string} */
             backfill?: "manual" | "auto";
             column: string;
+            dashboard?: components["schemas"]["DashboardPlace"];
             description?: string;
             /** @description The name that dashboards show; by default the name of the metric with spaces. */
             display_name?: string;
@@ -1725,6 +1726,7 @@ export interface components {
             /** @enum {string} */
             backfill?: "manual" | "auto";
             column: string;
+            dashboard?: components["schemas"]["DashboardPlace"];
             description?: string;
             /** @description The name that dashboards show; by default the name of the metric with spaces. */
             display_name?: string;
@@ -1975,6 +1977,7 @@ export interface components {
             /** @enum {string} */
             backfill?: "manual" | "auto";
             column: string;
+            dashboard?: components["schemas"]["DashboardPlace"];
             description?: string;
             /** @description The name that dashboards show; by default the name of the metric with spaces. */
             display_name?: string;
