@@ -125,7 +125,7 @@ async fn another_instance_takes_over_pending_notifications(world: World) {
 }
 
 /// The statement by which the rules are evaluated waits for a lock while the connection falls silent.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn alerts_are_told_soon_after_a_connection_that_fell_silent() {
     let world = World::postgres().await;
     let (sink, directory) = (Sink::start().await, tempfile::tempdir().unwrap());
