@@ -233,6 +233,10 @@ impl Daymark {
         Ok(took)
     }
 
+    pub fn store(&self) -> &dyn store::Store {
+        self.context.tenant.store.as_ref()
+    }
+
     pub async fn records(&self, first: Date, last: Date) -> anyhow::Result<Vec<Record>> {
         Ok(self.context.tenant.store.records(first, last, None).await?)
     }

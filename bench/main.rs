@@ -2,6 +2,7 @@
 //! commonly used for such metrics. README.md describes the measurements.
 
 mod by_hand;
+mod corrections;
 mod definitions;
 mod engine;
 mod measures;
@@ -67,6 +68,7 @@ async fn measure(engine: &Engine, report: &mut Report) -> anyhow::Result<()> {
     measures(engine, &mut by_hand, report).await?;
     many(engine, report).await?;
     judged(engine, report).await?;
+    corrections::measure(engine, report, YEAR, LAST).await?;
     memory(engine, report).await
 }
 

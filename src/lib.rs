@@ -15,6 +15,7 @@ pub mod cli;
 pub mod clock;
 pub mod collect;
 pub mod config;
+pub mod corrections;
 pub mod database;
 pub mod definitions;
 pub mod delivery;

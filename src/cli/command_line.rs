@@ -7,8 +7,8 @@ use tracing::level_filters::LevelFilter;
 
 use super::{
     ConfigArguments, Exit, Format, Page, alerts, annotations, app::App, apply, backfill, backup, check,
-    collect, demo, drift, export, gaps, init, judge, keys, migrate, output, plan, preview, query, schedule,
-    serve, sql, status,
+    collect, correct, corrections, demo, drift, export, gaps, init, judge, keys, migrate, output, plan,
+    preview, query, schedule, serve, sql, status,
 };
 use crate::{clock::SystemClock, config, telemetry::log};
 
@@ -54,6 +54,10 @@ enum Command {
     Drift(drift::DriftArguments),
     /// Judge recorded values by the history of their metric, where that has not been done
     Judge(judge::JudgeArguments),
+    /// Put recorded values right, with a reason; the records stay
+    Correct(correct::CorrectArguments),
+    /// List the corrections of recorded values, with their reasons and authors
+    Corrections(corrections::CorrectionsArguments),
     /// Show recorded values by day, week, month, quarter or year, or the latest
     Query(query::QueryArguments),
     /// Write recorded values to a file: CSV, JSON, NDJSON or Parquet
@@ -128,6 +132,8 @@ async fn dispatch(
         Command::Gaps(arguments) => gaps::run(&start()?.app, &arguments).await,
         Command::Drift(arguments) => drift::run(&start()?.app, &arguments).await,
         Command::Judge(arguments) => judge::run(&start()?.app, &arguments).await,
+        Command::Correct(arguments) => correct::run(&start()?.app, arguments).await,
+        Command::Corrections(arguments) => corrections::run(&start()?.app, arguments).await,
         Command::Query(arguments) => query::run(&start()?.app, &arguments, format).await,
         Command::Export(arguments) => export::run(&start()?.app, &arguments).await,
         Command::Status => status::run(&start()?.app).await,

@@ -8,6 +8,7 @@ use crate::{
     annotations::AnnotationError,
     collect::CollectError,
     config::ConfigProblems,
+    corrections::CorrectionError,
     database::FaultClass,
     definitions::{DefineError, FunctionsError},
     query::QueryError,
@@ -46,6 +47,9 @@ impl Exit {
         }
         if let Some(error) = error.downcast_ref::<AnnotationError>() {
             return if matches!(error, AnnotationError::Store(_)) { Self::Failed } else { Self::Usage };
+        }
+        if let Some(error) = error.downcast_ref::<CorrectionError>() {
+            return if matches!(error, CorrectionError::Store(_)) { Self::Failed } else { Self::Usage };
         }
         if let Some(FunctionsError::OtherDatabase { .. }) = error.downcast_ref::<FunctionsError>() {
             return Self::Usage;

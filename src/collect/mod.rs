@@ -54,7 +54,7 @@ pub use first_row::{FirstRow, platform_first_day, remembered_first_day};
 pub use gaps::{
     Gap, GapCause, GapReport, History, RecentGaps, gaps, missing, recent_gaps, with_before_first_row,
 };
-pub use judging::{JudgeReport, JudgeRequest, judge_again, judge_unjudged};
+pub use judging::{JudgeReport, JudgeRequest, judge_again, judge_corrected, judge_unjudged};
 pub use orphaned_runs::close_orphaned_runs;
 pub use own_clock::MAX_CLOCK_DIFFERENCE;
 pub use platform_lag::{PlatformLag, platform_lag};

@@ -131,6 +131,10 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "This is not allowed").detail(detail)
     }
 
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", "Another change came first").detail(detail)
+    }
+
     pub fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not available at the moment")
             .detail(detail)

@@ -72,23 +72,28 @@ impl Catalogue {
         self
     }
 
-    /// The metrics that were defined at `instant`, with the definitions that they had then. Whether a metric was active is not kept,
-    /// so it is as now. All versions are known, because those that values name are.
-    pub fn as_of(&self, mut versions: Vec<DefinitionVersion>, instant: Timestamp) -> Self {
-        versions.retain(|version| version.created_at <= instant);
-        let mut newest = BTreeMap::<MetricKey, DefinitionVersion>::new();
+    /// The metrics with the definitions that they had at `instant`; one that was defined later with its first, as its days are gaps
+    /// with that cause. Whether a metric was active is not kept, so it is as now. All versions are known, because values name them.
+    pub fn as_of(&self, versions: Vec<DefinitionVersion>, instant: Timestamp) -> Self {
+        // The newest that was known, or else the first.
+        let place = |version: &DefinitionVersion| match version.created_at <= instant {
+            true => (1, version.version),
+            false => (0, -version.version),
+        };
+        let mut then = BTreeMap::<MetricKey, DefinitionVersion>::new();
         for version in versions {
-            let is_newer = |known: &DefinitionVersion| known.version < version.version;
-            if newest.get(&version.key).is_none_or(is_newer) {
-                newest.insert(version.key.clone(), version);
+            if then.get(&version.key).is_none_or(|known| place(known) < place(&version)) {
+                then.insert(version.key.clone(), version);
             }
         }
-        let then = |metric: &CatalogueMetric| {
-            let DefinitionVersion { version, definition, .. } = newest.remove(&metric.key)?;
-            let stored = StoredDefinition { definition, version, ..metric.stored.clone() };
-            Some(CatalogueMetric { stored, ..metric.clone() })
+        let at_that_time = |metric: &CatalogueMetric| match then.remove(&metric.key) {
+            Some(DefinitionVersion { version, definition, .. }) => {
+                let stored = StoredDefinition { definition, version, ..metric.stored.clone() };
+                CatalogueMetric { stored, ..metric.clone() }
+            }
+            None => metric.clone(),
         };
-        Self { metrics: self.metrics.iter().filter_map(then).collect(), derived: Arc::clone(&self.derived) }
+        Self { metrics: self.metrics.iter().map(at_that_time).collect(), derived: Arc::clone(&self.derived) }
     }
 
     /// The same catalogue with derived metrics. One with the name of a metric of the store is left out, so that no record is

@@ -12,6 +12,7 @@ mod alerts;
 mod anomalies;
 mod bucket;
 mod catalogue;
+mod corrections;
 mod cursor;
 pub mod day;
 mod day_range;
@@ -47,6 +48,9 @@ pub use activity::{ActivityQuery, activity};
 pub use alerts::{AlertEntry, AlertsResponse, SilenceEntry, alerts};
 pub use anomalies::{AnomaliesQuery, AnomaliesResponse, AnomalyEntry, anomalies};
 pub use catalogue::{Catalogue, CatalogueMetric};
+pub use corrections::{
+    CorrectionEntry, CorrectionsQuery, CorrectionsRequest, CorrectionsResponse, corrections,
+};
 pub use definitions::{
     DefinitionEntry, DefinitionsResponse, VersionEntry, definition_entry, definitions, derived_entry,
     derived_metric, metric, versions,

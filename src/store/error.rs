@@ -31,6 +31,13 @@ impl StoreError {
         matches!(self, Self::Fault { fault, .. } if fault.is_transient())
     }
 
+    /// Whether a trigger or a unique key refused a row: another one of the same day came first.
+    pub fn is_conflict(&self) -> bool {
+        // SQLite's codes are those of a trigger's RAISE and of a constraint.
+        const CODES: [&str; 4] = ["23001", "23505", "sqlite:1811", "sqlite:19"];
+        matches!(self, Self::Fault { fault, .. } if fault.sqlstate.as_deref().is_some_and(|code| CODES.contains(&code)))
+    }
+
     /// Whether the role lacks a privilege.
     pub fn is_denied(&self) -> bool {
         matches!(self, Self::Fault { fault, .. } if fault.class == FaultClass::Denied)

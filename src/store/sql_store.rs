@@ -21,8 +21,8 @@ use crate::{
 /// A WITH clause of the values in force, which has the columns of `daily_metrics`, the value of the record (`recorded_value`) and the
 /// number of the revision (`revision`), NULL where the record is in force. Days whose value was withdrawn are left out. The CTEs read
 /// one day as cheaply as a range: the join is on the keys of both tables.
-pub(super) fn values_in_force(values: ValuesAsked, as_of: Option<usize>) -> String {
-    let until = as_of.map_or(String::new(), |number| format!(" AND recorded.created_at <= ${number}"));
+pub(super) fn values_in_force(values: ValuesAsked, as_of: Option<&str>) -> String {
+    let until = as_of.map_or(String::new(), |instant| format!(" AND recorded.created_at <= {instant}"));
     if values.as_recorded {
         return format!(
             "WITH values_in_force AS NOT MATERIALIZED (
@@ -51,10 +51,10 @@ pub(super) fn values_in_force(values: ValuesAsked, as_of: Option<usize>) -> Stri
 }
 
 /// A CTE of the revisions that are in force: those that are no reversal, and that are neither taken back nor followed by another that
-/// is not. `as_of` is the number of the placeholder for the instant that is asked about; without it, it is now.
-pub(super) fn revisions_in_force(as_of: Option<usize>) -> String {
+/// is not. `as_of` is the placeholder for the instant that is asked about, as the rest of the statement writes its placeholders; without it, it is now.
+pub(super) fn revisions_in_force(as_of: Option<&str>) -> String {
     let until =
-        |alias: &str| as_of.map_or(String::new(), |number| format!(" AND {alias}.created_at <= ${number}"));
+        |alias: &str| as_of.map_or(String::new(), |instant| format!(" AND {alias}.created_at <= {instant}"));
     let of_its_day = |alias: &str| {
         format!(
             "{alias}.tenant_id = kept.tenant_id AND {alias}.metric_category = kept.metric_category
@@ -64,7 +64,9 @@ pub(super) fn revisions_in_force(as_of: Option<usize>) -> String {
     };
     format!(
         "revisions_in_force AS NOT MATERIALIZED (
-            SELECT * FROM metric_revisions AS kept
+            SELECT kept.tenant_id, kept.metric_date, kept.metric_type, kept.metric_category, kept.revision, kept.kind, kept.value,
+                kept.metadata, kept.definition_version
+            FROM metric_revisions AS kept
             WHERE kept.kind <> 'reversal'{} AND NOT EXISTS (
                 SELECT 1 FROM metric_revisions AS later
                 WHERE {}

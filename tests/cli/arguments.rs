@@ -69,6 +69,8 @@ fn every_command_has_its_help() {
         "gaps",
         "drift",
         "judge",
+        "correct",
+        "corrections",
         "query",
         "export",
         "status",

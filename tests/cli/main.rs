@@ -12,6 +12,7 @@ mod annotations;
 mod arguments;
 mod backups;
 mod configuration;
+mod corrections;
 mod demonstration;
 mod exit_codes;
 mod first_use;

@@ -14,6 +14,7 @@ mod annotations;
 mod anomalies;
 mod answers;
 mod caching;
+mod corrections;
 mod crowd;
 mod definition_races;
 mod definition_refusals;

@@ -131,7 +131,9 @@ async fn the_views_show_what_their_reader_may_see_and_take_no_writes() {
                 [format!("DELETE FROM public.{view}"), format!("UPDATE public.{view} SET created_at = now()")]
             {
                 let error = session.execute(AssertSqlSafe(write.clone())).await.unwrap_err();
-                assert_eq!(error.as_database_error().unwrap().code().unwrap(), "42501", "{role}: {write}");
+                // A view of a join takes no writes from any role, and PostgreSQL says so before it looks at privileges.
+                let code = if view == "daily_metrics" { "55000" } else { "42501" };
+                assert_eq!(error.as_database_error().unwrap().code().unwrap(), code, "{role}: {write}");
             }
         }
     }

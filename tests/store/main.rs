@@ -9,6 +9,7 @@ mod api_keys;
 mod backups;
 mod concurrency;
 mod constraints;
+mod corrections_model;
 mod events;
 mod failures;
 mod fixture;

@@ -208,6 +208,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/corrections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Corrections
+         * @description The corrections of recorded values, newest first, with their reasons and authors.
+         */
+        get: operations["list_corrections"];
+        put?: never;
+        /**
+         * Correct recorded values
+         * @description Writes a revision beside each record, with the reason and the author; the records stay. Readers show the values of the revisions
+         *     from then on. For the role admin.
+         */
+        post: operations["correct"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/definitions": {
         parameters: {
             query?: never;
@@ -1117,6 +1142,17 @@ export interface components {
             /** @description The value of the earlier day. */
             value: components["schemas"]["Decimal"];
         };
+        /** @description The value in force of a day before and after a correction; null where it is withdrawn. */
+        ChangeEntry: {
+            after?: components["schemas"]["Decimal"] | null;
+            before?: components["schemas"]["Decimal"] | null;
+            metric_category: string;
+            /** Format: date */
+            metric_date: string;
+            /** @enum {string} */
+            metric_type: "count" | "average" | "percentage" | "aggregate";
+            recorded_value: components["schemas"]["Decimal"];
+        };
         /** @description A day whose recount differs from its record. */
         ChangedDay: {
             /** @description The recounted value less the recorded one: negative where rows were deleted since, positive where rows arrived late. */
@@ -1177,6 +1213,99 @@ export interface components {
         };
         /** @description A value, one of several values, or comparisons that must all hold. */
         Condition: components["schemas"]["Literal"] | components["schemas"]["Literals"] | components["schemas"]["Comparisons"];
+        /** @description Recorded values to put right, for one reason. All of them are written, or none. */
+        CorrectRequest: {
+            corrections: components["schemas"]["CorrectedDay"][];
+            /** @description Whether the differences are only shown, and nothing is written; by default false. */
+            dry_run?: boolean;
+            reason: string;
+        };
+        /** @description The corrections that were written, or would be. */
+        CorrectedAnswer: {
+            /** @description What changed, or would change with `dry_run`, in the order of the request. */
+            changes: components["schemas"]["ChangeEntry"][];
+            /** @description The corrections as they are stored; empty with `dry_run`. */
+            corrections: components["schemas"]["CorrectionEntry"][];
+            /** @description How many of the request ask for what is in force already. */
+            unchanged: number;
+        };
+        /** @description A day to put right, by exactly one of `value`, `withdraw` and `take_back`. */
+        CorrectedDay: {
+            /** Format: date */
+            date: string;
+            /**
+             * @description The sample size, the numerator and denominator, or the labels of the value. By default an average keeps the size of its
+             *     sample, and a percentage its denominator; a breakdown needs them.
+             */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+            metric_category: string;
+            /** @enum {string} */
+            metric_type?: "count" | "average" | "percentage" | "aggregate";
+            /**
+             * Format: int32
+             * @description The number of the revision that is taken back.
+             */
+            take_back?: number | null;
+            value?: components["schemas"]["Decimal"] | null;
+            /** @description True: the value of the day cannot be known, and is shown as a gap. */
+            withdraw?: boolean;
+        };
+        /** @description A revision of a recorded value. */
+        CorrectionEntry: {
+            /** @description The user or key that made it, or `cli:<system user>`. */
+            author: string;
+            /** @enum {string} */
+            basis: "manual" | "reconstruction";
+            /**
+             * Format: uuid
+             * @description The same for all corrections that were made at once.
+             */
+            batch_id: string;
+            /**
+             * Format: date-time
+             * @description By the clock of the store's database.
+             */
+            created_at: string;
+            /**
+             * Format: int32
+             * @description The version of the definition of a reconstruction.
+             */
+            definition_version?: number | null;
+            /** @description Whether it decides the value of its day now. */
+            is_in_force: boolean;
+            /** @enum {string} */
+            kind: "value" | "withdrawal" | "reversal";
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+            metric_category: string;
+            /** Format: date */
+            metric_date: string;
+            /** @enum {string} */
+            metric_type: "count" | "average" | "percentage" | "aggregate";
+            reason: string;
+            /** @description The value of the record, which stays. */
+            recorded_value: components["schemas"]["Decimal"];
+            /**
+             * Format: int32
+             * @description Counts from 1 for each metric and day.
+             */
+            revision: number;
+            /**
+             * Format: int32
+             * @description The number of the revision that is taken back; null unless the kind is `reversal`.
+             */
+            takes_back?: number | null;
+            value?: components["schemas"]["Decimal"] | null;
+        };
+        CorrectionsResponse: {
+            /** @description Newest first. */
+            corrections: components["schemas"]["CorrectionEntry"][];
+            /** @description The cursor of the next page; null on the last page. */
+            next_cursor?: string | null;
+        };
         /** @description A count. Either `source` or `sources`. */
         CountMeasure: {
             /** @description Of distinct values. */
@@ -3823,6 +3952,253 @@ export interface operations {
                 };
             };
             /** @description The day is not finished, or no metric is defined */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The URI is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the details */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_corrections: {
+        parameters: {
+            query?: {
+                /** @description The first corrected day, `YYYY-MM-DD`; by default there is no first one */
+                from?: string;
+                /** @description The last corrected day, `YYYY-MM-DD`; by default there is no last one */
+                to?: string;
+                /** @description Categories, separated by commas; all metrics by default */
+                category?: string;
+                state?: "all" | "in_force";
+                /** @description The corrections that were made until this instant, as in 2025-01-31T12:00:00Z, or until the end of this day; by default now */
+                as_of?: string;
+                /** @description The maximum number of corrections on a page, from 1 to 200; 50 by default */
+                limit?: number;
+                /** @description `next_cursor` of the previous page; the other parameters must be the same */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of corrections */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CorrectionsResponse"];
+                };
+            };
+            /** @description A parameter or the body is wrong; `errors` names each parameter */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Credentials are missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role lacks the required scope */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The URI is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the details */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    correct: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CorrectRequest"];
+            };
+        };
+        responses: {
+            /** @description The differences; nothing was written */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CorrectedAnswer"];
+                };
+            };
+            /** @description The corrections */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CorrectedAnswer"];
+                };
+            };
+            /** @description A parameter or the body is wrong; `errors` names each parameter */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Credentials are missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role lacks the required scope */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive within half of `http.request_timeout_seconds` */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another correction came first */
             409: {
                 headers: {
                     [name: string]: unknown;

@@ -113,6 +113,11 @@ pub(super) async fn after_collection(
     log_outcome(tokio::time::timeout(AFTER_RUN_LIMIT, judging).await);
 }
 
+/// Judges corrected values again, and the later ones whose history they are. A failure is logged.
+pub async fn judge_corrected(context: &Context, keys: Vec<MetricKey>, from: Date, to: Date) {
+    after_reconstruction(context, keys, from, to).await;
+}
+
 /// Judges the records that a run wrote of `keys` on days from `from` to `to`, and the recorded days after them, whose history they
 /// are. A failure is logged.
 pub(super) async fn after_reconstruction(context: &Context, mut keys: Vec<MetricKey>, from: Date, to: Date) {

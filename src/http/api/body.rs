@@ -21,6 +21,7 @@ use crate::{
         problem::{InvalidParameter, Problem},
         service::Shared,
     },
+    metric::Decimal,
     query::day,
 };
 
@@ -121,6 +122,80 @@ impl Members {
         self.or_error(name, read)
     }
 
+    /// A flag; false where the member is null or missing.
+    pub fn flag(&mut self, name: &'static str) -> bool {
+        let read = match self.take(name) {
+            None | Some(Value::Null) => return false,
+            Some(Value::Bool(flag)) => Ok(flag),
+            Some(_) => Err(format!("`{name}` must be true or false")),
+        };
+        self.or_error(name, read).unwrap_or_default()
+    }
+
+    /// A decimal, or `None` where the member is null or missing: a number, or a string with all of its digits.
+    pub fn decimal(&mut self, name: &'static str) -> Option<Decimal> {
+        let text = match self.take(name)? {
+            Value::Null => return None,
+            Value::Number(number) => number.as_str().to_owned(),
+            Value::String(text) => text,
+            _ => String::new(),
+        };
+        let read = text.parse().map_err(|_| format!("`{name}` must be a number, or a string with one"));
+        self.or_error(name, read)
+    }
+
+    /// A whole number of 32 bits, or `None` where the member is null or missing.
+    pub fn integer(&mut self, name: &'static str) -> Option<i32> {
+        let read = match self.take(name)? {
+            Value::Null => return None,
+            Value::Number(number) => number.as_str().parse().map_err(|_| ()),
+            _ => Err(()),
+        };
+        self.or_error(name, read.map_err(|()| format!("`{name}` must be a whole number")))
+    }
+
+    /// An object, or `None` where the member is null or missing.
+    pub fn object(&mut self, name: &'static str) -> Option<Map<String, Value>> {
+        let read = match self.take(name)? {
+            Value::Null => return None,
+            Value::Object(object) => Ok(object),
+            _ => Err(format!("`{name}` must be an object")),
+        };
+        self.or_error(name, read)
+    }
+
+    /// Objects, at least one, each read by `read`. Their errors are named by their places.
+    pub fn objects<T>(&mut self, name: &'static str, read: impl Fn(&mut Self) -> T) -> Vec<T> {
+        let given = match self.take(name) {
+            Some(Value::Array(given)) if !given.is_empty() => given,
+            _ => {
+                self.or_error(
+                    name,
+                    Err::<(), _>(format!("`{name}` must be an array of at least one object")),
+                );
+                return Vec::new();
+            }
+        };
+        let mut objects = Vec::with_capacity(given.len());
+        for (place, value) in given.into_iter().enumerate() {
+            let path = format!("{name}.{place}");
+            let Value::Object(given) = value else {
+                self.errors
+                    .push(InvalidParameter { parameter: path, detail: "it must be an object".to_owned() });
+                continue;
+            };
+            let mut members = Self { given, known: Vec::new(), errors: Vec::new() };
+            objects.push(read(&mut members));
+            self.errors.extend(
+                members.all_errors().into_iter().map(|error| InvalidParameter {
+                    parameter: format!("{path}.{}", error.parameter),
+                    ..error
+                }),
+            );
+        }
+        objects
+    }
+
     /// At least one name, or none where the member is not given.
     pub fn names(&mut self, name: &'static str) -> Vec<String> {
         let Some(value) = self.take(name) else { return Vec::new() };
@@ -145,6 +220,11 @@ impl Members {
 
     /// Members that were not read are unknown, which is an error.
     fn finish(self) -> Result<(), Problem> {
+        let errors = self.all_errors();
+        if errors.is_empty() { Ok(()) } else { Err(Problem::invalid_body(errors)) }
+    }
+
+    fn all_errors(self) -> Vec<InvalidParameter> {
         let Self { given, known, mut errors } = self;
         errors.extend(given.into_iter().map(|(name, _)| {
             let hint = suggestion(&name, known.iter().copied());
@@ -152,7 +232,7 @@ impl Members {
             let detail = format!("there is no member {}{hint}", shown(&name));
             InvalidParameter { parameter: name, detail }
         }));
-        if errors.is_empty() { Ok(()) } else { Err(Problem::invalid_body(errors)) }
+        errors
     }
 }
 

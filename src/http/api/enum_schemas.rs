@@ -5,12 +5,21 @@ use utoipa::openapi::{Array, Object, ObjectBuilder, Type};
 
 use crate::{
     access::{Role, Scope},
+    metric::MetricType,
     query::{ExportFormat, VALUES, weekday},
     store::{JobStatus, RunKind, RunStatus, Trigger},
 };
 
 pub fn formats() -> Object {
     one_of(ExportFormat::ALL.map(ExportFormat::name))
+}
+
+pub fn metric_types() -> Object {
+    one_of(MetricType::ALL.map(MetricType::name))
+}
+
+pub fn correction_states() -> Object {
+    one_of(["all", "in_force"])
 }
 
 pub fn values() -> Object {

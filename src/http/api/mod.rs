@@ -7,6 +7,7 @@ mod annotations;
 mod anomalies;
 mod body;
 mod comma_list;
+mod corrections;
 mod define;
 mod definition;
 mod definition_sql;
@@ -61,6 +62,7 @@ use super::service::Shared;
         (name = "jobs", description = "Starting runs and pausing the schedule; for the roles admin and service"),
         (name = "alerts", description = "Reading and silencing alerts; for the roles admin and service"),
         (name = "definitions", description = "Changing the definitions and annotating days; for the roles admin and service"),
+        (name = "corrections", description = "Correcting recorded values; for the role admin"),
         (name = "keys", description = "API keys; for the role admin"),
     ),
     modifiers(&CredentialSchemes),
@@ -110,6 +112,7 @@ pub fn uncached_routes() -> OpenApiRouter<Shared> {
         .routes(routes!(keys::revoke_api_key))
         .routes(routes!(annotations::list_annotations, annotations::annotate))
         .routes(routes!(annotations::change_annotation, annotations::delete_annotation))
+        .routes(routes!(corrections::list_corrections, corrections::correct))
         .routes(routes!(events::events))
         .routes(routes!(previews::preview))
         .routes(routes!(sources::sources))

@@ -38,6 +38,10 @@ requires! {
     /// A principal that may change definitions.
     MayDefine, Scope::Define
 }
+requires! {
+    /// A principal that may correct recorded values.
+    MayCorrect, Scope::Correct
+}
 
 fn require(parts: &Parts, scope: Scope) -> Result<Principal, Problem> {
     match parts.extensions.get::<Principal>() {

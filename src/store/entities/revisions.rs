@@ -99,10 +99,10 @@ fn given(revision: &NewRevision) -> Value {
 
 fn select<'a, S: SqlEvents>(store: &'a S, filter: &RevisionFilter) -> Statement<'a> {
     let mut select = store.statement("");
-    let as_of = filter.as_of.map(|instant| select.add(instant));
-    select.push(&format!("WITH {}{SELECT}", revisions_in_force(as_of)));
-    if let Some(number) = as_of {
-        select.push(&format!(" AND revised.created_at <= ${number}"));
+    let as_of = filter.as_of.map(|instant| format!("${}", select.add(instant)));
+    select.push(&format!("WITH {}{SELECT}", revisions_in_force(as_of.as_deref())));
+    if let Some(instant) = as_of {
+        select.push(&format!(" AND revised.created_at <= {instant}"));
     }
     for (comparison, day) in [(">=", filter.from), ("<=", filter.to)] {
         if let Some(day) = day {

@@ -35,8 +35,8 @@ const OF_CATEGORIES: &str = "
 
 /// The statement of [`SqlRecords::select_series`], with the conditions and the part that the question needs.
 fn series_statement(values: ValuesAsked) -> String {
-    let as_of = values.as_of.map(|_| 5);
-    let recorded_until = as_of.map_or(String::new(), |number| format!("AND created_at <= ?{number}"));
+    let as_of = values.as_of.map(|_| "?5");
+    let recorded_until = as_of.map_or(String::new(), |instant| format!("AND created_at <= {instant}"));
     let (revisions, revised) = match values.as_recorded {
         true => (String::new(), ""),
         false => (format!("WITH {}", revisions_in_force(as_of)), include_str!("select_revised.sql")),
@@ -99,7 +99,7 @@ impl SqlRecords for SqliteStore {
         skipped: i64,
         values: ValuesAsked,
     ) -> Result<Vec<SqliteRow>, StoreError> {
-        let as_of = values.as_of.map(|_| 4);
+        let as_of = values.as_of.map(|_| "?4");
         let statement = values_in_force(values, as_of) + include_str!("select_latest.sql");
         let mut select = sqlx::query(AssertSqlSafe(statement))
             .bind(&self.tenant)

@@ -1,8 +1,22 @@
--- Where a client of an API such as PostgREST looks: views with the privileges and policies of their caller, and the two functions.
+-- Where a client of an API such as PostgREST looks: views (of the values in force, beside the recorded ones) with the privileges and policies of their caller, and the two functions.
 CREATE OR REPLACE VIEW @api@.daily_metrics WITH (security_invoker = TRUE) AS
-    SELECT id, metric_date, metric_type, metric_category, value, metadata, collection_timestamp, created_at, provenance,
-           definition_version, collection_id
-    FROM @schema@.daily_metrics WHERE tenant_id = @tenant@;
+    WITH @revisions_in_force@
+    SELECT recorded.id, recorded.metric_date, recorded.metric_type, recorded.metric_category,
+           CASE WHEN revised.kind IS NULL THEN recorded.value ELSE revised.value END AS value,
+           CASE WHEN revised.kind IS NULL THEN recorded.metadata ELSE revised.metadata END AS metadata,
+           recorded.collection_timestamp, recorded.created_at,
+           CASE WHEN revised.kind IS NULL THEN recorded.provenance ELSE 'corrected' END AS provenance,
+           coalesce(revised.definition_version, recorded.definition_version) AS definition_version, recorded.collection_id,
+           CASE WHEN judged.verdict IS NOT NULL THEN @judgement@ END AS judgement,
+           recorded.value AS recorded_value, revised.revision
+    FROM @schema@.daily_metrics AS recorded
+    LEFT JOIN revisions_in_force AS revised
+        ON revised.tenant_id = recorded.tenant_id AND revised.metric_category = recorded.metric_category
+       AND revised.metric_type = recorded.metric_type AND revised.metric_date = recorded.metric_date
+    LEFT JOIN @schema@.daily_metric_judgements AS judged
+        ON judged.tenant_id = recorded.tenant_id AND judged.metric_category = recorded.metric_category
+       AND judged.metric_type = recorded.metric_type AND judged.metric_date = recorded.metric_date
+    WHERE recorded.tenant_id = @tenant@ AND (revised.kind IS NULL OR revised.kind = 'value');
 CREATE OR REPLACE VIEW @api@.metric_definitions WITH (security_invoker = TRUE) AS
     SELECT id, metric_type, metric_category, display_name, description, unit, format_pattern, is_active, created_at, version,
            updated_at

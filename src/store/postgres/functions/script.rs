@@ -3,7 +3,12 @@
 
 use std::fmt::Write;
 
-use crate::store::{FunctionMetric, FunctionSpec, postgres::connection::quoted};
+use crate::store::{
+    FunctionMetric, FunctionSpec,
+    entities::TableDialect,
+    postgres::{PostgresStore, connection::quoted},
+    sql_store::revisions_in_force,
+};
 
 /// How the comments on the objects begin that Daymark installs.
 pub(super) const COMMENT: &str = "Installed by `daymark sql install`:";
@@ -42,8 +47,12 @@ impl Script<'_> {
             include_str!("callers.sql").to_owned(),
         ];
         if let Some(api_schema) = self.api_schema {
+            let revisions_in_force =
+                revisions_in_force(None).replace("metric_revisions", "@schema@.metric_revisions");
             let api = include_str!("api.sql")
                 .replace("@api@", &quoted(api_schema))
+                .replace("@revisions_in_force@", &revisions_in_force)
+                .replace("@judgement@", PostgresStore::JUDGEMENT.trim())
                 .replace("@tenant@", &text(self.tenant))
                 .replace("@comment@", COMMENT);
             parts.push(api);
