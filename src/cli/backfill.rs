@@ -1,16 +1,6 @@
 //! `daymark backfill`.
 
-use std::{
-    io::IsTerminal,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::{Duration, Instant},
-};
-
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
@@ -20,9 +10,9 @@ use super::{
     collect::{exit, left_out_json, write_failures},
     date, first_backfill,
     output::{Format, duration, say},
-    signals,
+    progress, signals,
 };
-use crate::collect::{self, BackfillReport, BackfillRequest, Progress};
+use crate::collect::{self, BackfillReport, BackfillRequest};
 use crate::pluralize::pluralize;
 
 #[derive(Args)]
@@ -60,10 +50,7 @@ pub async fn run(app: &App, arguments: &BackfillArguments, format: Format) -> an
         page.line("Nothing was recorded.");
         return Ok((page, Exit::Done));
     }
-    let progress: Box<dyn Progress> = match (format, std::io::stderr().is_terminal()) {
-        (Format::Text, true) => Box::new(Bar::new()),
-        _ => Box::new(ProgressLines::new()),
-    };
+    let progress = progress::shown(format);
     let cancel = signals::cancellation(|line| say(line));
     let report = collect::backfill(&app.context, &request, progress.as_ref(), &cancel).await?;
     drop(progress);
@@ -72,76 +59,6 @@ pub async fn run(app: &App, arguments: &BackfillArguments, format: Format) -> an
         false => exit(report.status),
     };
     Ok((page(&report, arguments.dry_run), checked))
-}
-
-/// Progress as a bar with the rate and the time left, on a terminal.
-struct Bar(ProgressBar);
-
-impl Bar {
-    fn new() -> Self {
-        let bar = ProgressBar::new_spinner();
-        bar.enable_steady_tick(Duration::from_millis(100));
-        Self(bar)
-    }
-}
-
-impl Progress for Bar {
-    fn reading(&self, metrics: usize, days: usize) {
-        self.0.set_message(format!(
-            "reading {} over {}",
-            pluralize(metrics, "metric"),
-            pluralize(days, "day")
-        ));
-    }
-
-    fn started(&self, total_days: usize) {
-        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} days  {per_sec}  {eta} left");
-        self.0.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        self.0.set_length(total_days as u64);
-    }
-
-    fn advanced(&self, days: usize) {
-        self.0.inc(days as u64);
-    }
-}
-
-impl Drop for Bar {
-    fn drop(&mut self) {
-        self.0.finish_and_clear();
-    }
-}
-
-/// Progress as one line for each commit, where standard error is not a terminal.
-struct ProgressLines {
-    total: AtomicUsize,
-    done: AtomicUsize,
-    started: Mutex<Instant>,
-}
-
-impl ProgressLines {
-    fn new() -> Self {
-        Self { total: AtomicUsize::new(0), done: AtomicUsize::new(0), started: Mutex::new(Instant::now()) }
-    }
-}
-
-impl Progress for ProgressLines {
-    fn reading(&self, metrics: usize, days: usize) {
-        say(format_args!("reading {} over {}", pluralize(metrics, "metric"), pluralize(days, "day")));
-    }
-
-    fn started(&self, total_days: usize) {
-        self.total.store(total_days, Ordering::Relaxed);
-        *self.started.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-    }
-
-    fn advanced(&self, days: usize) {
-        let total = self.total.load(Ordering::Relaxed);
-        let done = self.done.fetch_add(days, Ordering::Relaxed) + days;
-        let elapsed = self.started.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
-        let rate = done as f64 / elapsed.as_secs_f64().max(1e-9);
-        let left = Duration::from_secs_f64((total.saturating_sub(done)) as f64 / rate.max(1e-9));
-        say(format_args!("{done}/{total} days committed, {rate:.0} days/s, {} left", duration(left)));
-    }
 }
 
 fn page(report: &BackfillReport, dry_run: bool) -> Page {

@@ -8,7 +8,7 @@ use tracing::level_filters::LevelFilter;
 use super::{
     ConfigArguments, Exit, Format, Page, alerts, annotations, app::App, apply, backfill, backup, check,
     collect, correct, corrections, demo, drift, export, gaps, init, judge, keys, migrate, output, plan,
-    preview, query, schedule, serve, sql, status,
+    preview, query, restate, schedule, serve, sql, status,
 };
 use crate::{clock::SystemClock, config, telemetry::log};
 
@@ -56,6 +56,8 @@ enum Command {
     Judge(judge::JudgeArguments),
     /// Put recorded values right, with a reason; the records stay
     Correct(correct::CorrectArguments),
+    /// Read recorded days again under the newest definition of their metric, and correct those that differ; the records stay
+    Restate(restate::RestateArguments),
     /// List the corrections of recorded values, with their reasons and authors
     Corrections(corrections::CorrectionsArguments),
     /// Show recorded values by day, week, month, quarter or year, or the latest
@@ -133,6 +135,7 @@ async fn dispatch(
         Command::Drift(arguments) => drift::run(&start()?.app, &arguments).await,
         Command::Judge(arguments) => judge::run(&start()?.app, &arguments).await,
         Command::Correct(arguments) => correct::run(&start()?.app, arguments).await,
+        Command::Restate(arguments) => restate::run(&start()?.app, &arguments, format).await,
         Command::Corrections(arguments) => corrections::run(&start()?.app, arguments).await,
         Command::Query(arguments) => query::run(&start()?.app, &arguments, format).await,
         Command::Export(arguments) => export::run(&start()?.app, &arguments).await,

@@ -101,20 +101,31 @@ fn request(arguments: CorrectArguments) -> anyhow::Result<CorrectionRequest> {
     Ok(CorrectionRequest { reason, corrections: vec![correction] })
 }
 
-/// Shows the differences and asks. Without a terminal that can be asked, the question is refused.
+/// Shows the differences and asks.
 fn confirmed(plan: &CorrectionPlan, is_from_stdin: bool) -> anyhow::Result<bool> {
+    let lines = plan.changes.iter().map(line);
+    confirm(is_from_stdin, lines, plan.changes.len())
+}
+
+/// Shows the lines of up to 20 of the `count` days, and asks whether to write their corrections. Without a terminal that can be
+/// asked, the question is refused.
+pub(super) fn confirm(
+    is_from_stdin: bool,
+    lines: impl Iterator<Item = String>,
+    count: usize,
+) -> anyhow::Result<bool> {
     if is_from_stdin || !io::stdin().is_terminal() {
         anyhow::bail!(
             "there is no terminal to ask: add --yes to write the corrections, or --dry-run to see them"
         );
     }
-    for planned in plan.changes.iter().take(MAX_ASKED) {
-        say(format_args!("  {}", line(planned)));
+    for line in lines.take(MAX_ASKED) {
+        say(format_args!("  {line}"));
     }
-    if plan.changes.len() > MAX_ASKED {
-        say(format_args!("  and {} more", pluralize(plan.changes.len() - MAX_ASKED, "day")));
+    if count > MAX_ASKED {
+        say(format_args!("  and {} more", pluralize(count - MAX_ASKED, "day")));
     }
-    say(format_args!("Correct {}? The records stay. [y/N]", pluralize(plan.changes.len(), "day")));
+    say(format_args!("Correct {}? The records stay. [y/N]", pluralize(count, "day")));
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))

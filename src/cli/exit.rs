@@ -8,7 +8,7 @@ use crate::{
     annotations::AnnotationError,
     collect::CollectError,
     config::ConfigProblems,
-    corrections::CorrectionError,
+    corrections::{CorrectionError, RestateError},
     database::FaultClass,
     definitions::{DefineError, FunctionsError},
     query::QueryError,
@@ -48,6 +48,11 @@ impl Exit {
         if let Some(error) = error.downcast_ref::<AnnotationError>() {
             return if matches!(error, AnnotationError::Store(_)) { Self::Failed } else { Self::Usage };
         }
+        match error.downcast_ref::<RestateError>() {
+            Some(RestateError::NotReconstructible(_) | RestateError::NoRecord(..)) => return Self::Usage,
+            Some(RestateError::Correction(CorrectionError::Reason)) => return Self::Usage,
+            _ => {}
+        }
         if let Some(error) = error.downcast_ref::<CorrectionError>() {
             return if matches!(error, CorrectionError::Store(_)) { Self::Failed } else { Self::Usage };
         }
@@ -59,6 +64,7 @@ impl Exit {
                 return Self::Usage;
             }
             Some(QueryError::Collect(error)) => Some(error),
+            _ if let Some(RestateError::Collect(error)) = error.downcast_ref::<RestateError>() => Some(error),
             _ => match (error.downcast_ref::<FunctionsError>(), error.downcast_ref::<DefineError>()) {
                 (Some(FunctionsError::Collect(error)), _) | (_, Some(DefineError::Collect(error))) => {
                     Some(error)

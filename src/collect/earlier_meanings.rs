@@ -24,12 +24,13 @@ impl fmt::Display for EarlierMeaning {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "{}: {} of {} to {} were recorded under an earlier definition and keep its meaning. For one meaning throughout, \
-             define the metric under another name and backfill that",
+            "{}: {} of {} to {} were recorded under an earlier definition and keep its meaning. `daymark restate {} --dry-run` \
+             shows what they would be under the newest one",
             self.category,
             pluralize(self.days, "day"),
             self.first,
-            self.last
+            self.last,
+            self.category
         )
     }
 }
@@ -73,6 +74,6 @@ pub async fn earlier_meanings(
 }
 
 /// Whether both definitions compute the same values; their presentation may differ.
-pub(super) fn same_meaning(one: &Definition, other: &Definition) -> bool {
+pub(crate) fn same_meaning(one: &Definition, other: &Definition) -> bool {
     one.measure == other.measure && one.sources == other.sources && one.time_zone == other.time_zone
 }

@@ -46,6 +46,7 @@ pub use discrepancy::Discrepancy;
 pub use drift::{ComparedDay, DriftReport, DriftRequest, MetricDrift, drift};
 pub use drift_sample::sample_drift;
 pub use due::DueTimes;
+pub(crate) use earlier_meanings::same_meaning;
 pub use earlier_meanings::{EarlierMeaning, earlier_meanings};
 pub use error::CollectError;
 pub(crate) use error::{advice, metric_advice};

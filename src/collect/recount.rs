@@ -19,15 +19,16 @@ pub type CountedDays = Result<Vec<(Date, Option<Observation>)>, Box<Failure>>;
 /// What each of `definitions` gives for the days from `from` to `to`, all read in one cut. Nothing is written.
 ///
 /// # Errors
-/// When the platform lags or cannot be read, or the deadline of runs passes.
+/// When the platform lags or cannot be read, the deadline of runs passes, or the call is cancelled.
 pub async fn counted_now(
     context: &Context,
     definitions: &[&Definition],
     from: Date,
     to: Date,
+    cancel: &Cancellation,
 ) -> Result<Vec<CountedDays>, CollectError> {
     let days = context.tenant.calendar.days(from, to);
-    let counted = recount(context, definitions, &days, to, &Cancellation::never(), |seen| seen).await?;
+    let counted = recount(context, definitions, &days, to, cancel, |seen| seen).await?;
     let dated = |seen: Vec<_>| days.iter().map(|day| day.date).zip(seen).collect();
     Ok(counted.into_iter().map(|seen| seen.map(dated)).collect())
 }

@@ -1,9 +1,11 @@
 //! Corrections: requests to put recorded values right, checked against the record, shown before they are written, and written as
 //! revisions beside it.
 
+mod loss;
 mod metadata;
 mod plan;
 mod request;
+mod restate;
 
 use std::sync::Arc;
 
@@ -17,7 +19,10 @@ use crate::{
 pub use plan::{CorrectionPlan, PlannedCorrection, plan};
 pub use request::{
     CorrectionError, CorrectionProblem, CorrectionRequest, MAX_CORRECTIONS, RequestedChange,
-    RequestedCorrection,
+    RequestedCorrection, checked_reason,
+};
+pub use restate::{
+    RestateError, RestateRequest, RestatedDay, Restatement, plan_restatement, write_restatement,
 };
 
 /// Writes the planned corrections, all of them or none, in the name of the context's initiator. Their judgements are made again

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use super::{
     metadata::made_from,
     request::{
-        CorrectionError, CorrectionProblem, CorrectionRequest, MAX_CORRECTIONS, MAX_REASON_CHARS,
-        RequestedChange, RequestedCorrection,
+        CorrectionError, CorrectionProblem, CorrectionRequest, MAX_CORRECTIONS, RequestedChange,
+        RequestedCorrection, checked_reason,
     },
 };
 use crate::{
@@ -66,10 +66,7 @@ struct KnownDay {
 /// # Errors
 /// When the request is not valid, with every problem; when the store fails.
 pub async fn plan(context: &Context, request: CorrectionRequest) -> Result<CorrectionPlan, CorrectionError> {
-    let reason = request.reason.trim().to_owned();
-    if !(1..=MAX_REASON_CHARS).contains(&reason.chars().count()) {
-        return Err(CorrectionError::Reason);
-    }
+    let reason = checked_reason(&request.reason)?;
     if !(1..=MAX_CORRECTIONS).contains(&request.corrections.len()) {
         return Err(CorrectionError::Count(request.corrections.len()));
     }

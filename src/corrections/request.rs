@@ -11,7 +11,7 @@ use crate::{
 /// The most corrections of one request.
 pub const MAX_CORRECTIONS: usize = 10_000;
 /// The longest reason, in characters.
-pub(super) const MAX_REASON_CHARS: usize = 1000;
+const MAX_REASON_CHARS: usize = 1000;
 
 /// What is to be put right, for one reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +58,18 @@ pub enum CorrectionError {
     Invalid(Vec<CorrectionProblem>),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// The reason without white space around it.
+///
+/// # Errors
+/// When it is empty or too long.
+pub fn checked_reason(reason: &str) -> Result<String, CorrectionError> {
+    let reason = reason.trim();
+    match (1..=MAX_REASON_CHARS).contains(&reason.chars().count()) {
+        true => Ok(reason.to_owned()),
+        false => Err(CorrectionError::Reason),
+    }
 }
 
 fn joined(problems: &[CorrectionProblem]) -> String {

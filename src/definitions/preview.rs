@@ -10,7 +10,7 @@ use super::{
     source_warnings,
 };
 use crate::{
-    collect::{self, CollectError, Context, LeftOut, selection},
+    collect::{self, Cancellation, CollectError, Context, LeftOut, selection},
     config::{Config, Finding, Omission},
     metric::{Definition, Observation},
     platform::PlannedStatement,
@@ -121,7 +121,8 @@ pub async fn preview_definitions(
     days: PreviewDays,
 ) -> Result<Vec<Preview>, CollectError> {
     let read: Vec<_> = definitions.iter().filter(|definition| definition.measure.reconstructible()).collect();
-    let mut counted = collect::counted_now(context, &read, days.from(), days.to).await?.into_iter();
+    let mut counted =
+        collect::counted_now(context, &read, days.from(), days.to, &Cancellation::never()).await?.into_iter();
     let of = |definition: Definition| {
         let counted = definition.measure.reconstructible().then(|| counted.next()).flatten();
         let (days, left_out) = match counted {

@@ -23,6 +23,7 @@ mod made_through_api;
 mod migration_guide;
 mod previews;
 mod queries;
+mod restate;
 mod site;
 mod story;
 

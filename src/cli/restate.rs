@@ -1,0 +1,201 @@
+//! `daymark restate`: reads recorded days again under the newest definition of their metric, and corrects those that differ.
+
+use clap::Args;
+use jiff::civil::Date;
+use serde_json::{Value, json};
+
+use super::{
+    App, Exit, Page,
+    correct::confirm,
+    date,
+    output::{Format, say},
+    progress, signals,
+};
+use crate::{
+    collect::Cancellation,
+    corrections::{
+        RestateError, RestateRequest, RestatedDay, Restatement, checked_reason, plan_restatement,
+        write_restatement,
+    },
+    metric::Decimal,
+    pluralize::pluralize,
+};
+
+/// How many of the largest differences the summary shows.
+const MAX_SHOWN: usize = 10;
+
+#[derive(Args)]
+pub struct RestateArguments {
+    /// The metric
+    #[arg(value_name = "METRIC")]
+    metric: String,
+    /// The first day [default: the first recorded one]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date::parse)]
+    from: Option<Date>,
+    /// The last day [default: the last recorded one]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date::parse)]
+    to: Option<Date>,
+    /// Why, for everyone who reads the values
+    #[arg(long, value_name = "TEXT", required_unless_present = "dry_run", default_value = "")]
+    reason: String,
+    /// Also restate days of which the platform has lost rows since they were recorded
+    #[arg(long)]
+    accept_loss: bool,
+    /// Show what would change, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Write without asking
+    #[arg(long)]
+    yes: bool,
+}
+
+pub async fn run(app: &App, arguments: &RestateArguments, format: Format) -> anyhow::Result<(Page, Exit)> {
+    if !arguments.dry_run {
+        // It is checked before the platform is read, which may take minutes.
+        checked_reason(&arguments.reason).map_err(RestateError::from)?;
+    }
+    let cancel = signals::cancellation(|line| say(line));
+    let request = RestateRequest {
+        category: arguments.metric.clone(),
+        from: arguments.from,
+        to: arguments.to,
+        accept_loss: arguments.accept_loss,
+    };
+    let restatement = plan_restatement(&app.context, &request, &cancel).await?;
+    if arguments.dry_run || restatement.changes.is_empty() {
+        return Ok((page(&restatement, None), Exit::Done));
+    }
+    if !arguments.yes
+        && !confirm(false, largest(&restatement).into_iter().map(line), restatement.changes.len())?
+    {
+        let mut page = page(&restatement, None);
+        page.line("Nothing was written.");
+        return Ok((page, Exit::Done));
+    }
+    write(app, &restatement, &arguments.reason, format, &cancel).await
+}
+
+async fn write(
+    app: &App,
+    restatement: &Restatement,
+    reason: &str,
+    format: Format,
+    cancel: &Cancellation,
+) -> anyhow::Result<(Page, Exit)> {
+    let progress = progress::shown(format);
+    let written = write_restatement(&app.context, restatement, reason, progress.as_ref(), cancel).await?;
+    drop(progress);
+    let exit = if written < restatement.changes.len() { Exit::Interrupted } else { Exit::Done };
+    Ok((page(restatement, Some(written)), exit))
+}
+
+/// The days by the size of their differences, the largest first.
+fn largest(restatement: &Restatement) -> Vec<&RestatedDay> {
+    let zero = Decimal::zero();
+    let size = |day: &&RestatedDay| {
+        let difference = day.difference();
+        if difference < zero { &zero - &difference } else { difference }
+    };
+    let mut days: Vec<_> = restatement.changes.iter().collect();
+    days.sort_by_cached_key(|day| std::cmp::Reverse(size(day)));
+    days
+}
+
+fn line(day: &RestatedDay) -> String {
+    format!("{}: {} → {} ({})", day.date, day.before, day.after, signed(&day.difference()))
+}
+
+fn signed(difference: &Decimal) -> String {
+    if *difference > Decimal::zero() { format!("+{difference}") } else { difference.to_string() }
+}
+
+/// `written` is `None` where nothing was to be written.
+fn page(restatement: &Restatement, written: Option<usize>) -> Page {
+    let mut page = Page::new(json(restatement, written));
+    page.columns = vec!["metric_date", "metric_category", "recorded_value", "before", "after", "difference"];
+    page.rows = restatement.changes.iter().map(|day| row(restatement, day)).collect();
+    for day in largest(restatement).into_iter().take(MAX_SHOWN) {
+        page.line(line(day));
+    }
+    if restatement.changes.len() > MAX_SHOWN {
+        page.line(format!(
+            "and {} with smaller differences",
+            pluralize(restatement.changes.len() - MAX_SHOWN, "day")
+        ));
+    }
+    conclude(&mut page, restatement, written);
+    page
+}
+
+fn row(restatement: &Restatement, day: &RestatedDay) -> Vec<String> {
+    vec![
+        day.date.to_string(),
+        restatement.key.category.clone(),
+        day.recorded.to_string(),
+        day.before.to_string(),
+        day.after.to_string(),
+        day.difference().to_string(),
+    ]
+}
+
+fn json(restatement: &Restatement, written: Option<usize>) -> Value {
+    let change = |day: &RestatedDay| {
+        json!({
+            "metric_date": day.date, "recorded_value": day.recorded, "before": day.before, "after": day.after,
+            "difference": day.difference(), "rows_lost": day.is_lossy,
+        })
+    };
+    json!({
+        "metric_category": restatement.key.category, "metric_type": restatement.key.metric_type,
+        "definition_version": restatement.version, "from": restatement.from, "to": restatement.to,
+        "changes": restatement.changes.iter().map(change).collect::<Vec<_>>(),
+        "unchanged": restatement.unchanged, "corrected_by_hand": restatement.by_hand, "no_value": restatement.no_value,
+        "rows_lost": restatement.lossy, "cannot_know": restatement.caveats, "written": written,
+    })
+}
+
+fn conclude(page: &mut Page, restatement: &Restatement, written: Option<usize>) {
+    let Restatement { key, version, from, to, .. } = restatement;
+    let counts = [
+        (restatement.unchanged, "agree with the platform and get no revision"),
+        (restatement.by_hand, "were corrected by hand or withdrawn, and are left as they are"),
+        (restatement.no_value, "have no valid value by the present rows, and are left as they are"),
+    ];
+    for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
+        page.line(format!("{}: {what}.", pluralize(count, "day")));
+    }
+    if let (Some(first), Some(last)) = (restatement.lossy.first(), restatement.lossy.last()) {
+        page.line(format!(
+            "{} from {first} to {last}: left as they are, because the platform has lost rows of them since they were recorded, so that \
+             reading them again would be worse; --accept-loss restates them too.",
+            pluralize(restatement.lossy.len(), "day")
+        ));
+    }
+    let changes = restatement.changes.len();
+    page.line(match written {
+        None if changes == 0 => format!("{}, {from} to {to}: nothing is to be restated.", key.category),
+        None => format!(
+            "{}, {from} to {to}: {} would be restated under version {version} of the definition.",
+            key.category,
+            pluralize(changes, "day")
+        ),
+        Some(written) if written < changes => format!(
+            "{}: {written} of {} were restated; the same command goes on from there.",
+            key.category,
+            pluralize(changes, "day")
+        ),
+        Some(written) => format!(
+            "{}: restated {} under version {version} of the definition. The records stay; `daymark corrections` lists what was \
+             corrected.",
+            key.category,
+            pluralize(written, "day")
+        ),
+    });
+    if changes > 0 && !restatement.caveats.is_empty() {
+        page.blank();
+        page.line("What no reading of past days can know:");
+        for caveat in &restatement.caveats {
+            page.line(format!("  {caveat}"));
+        }
+    }
+}
