@@ -66,12 +66,14 @@ describe("a newcomer", () => {
       const { from, to } = wholeMonth();
       await open(page, site.url);
       await page.getByRole("link", { name: "Explore", exact: true }).first().click();
+      await page.getByRole("heading", { name: "Explore" }).waitFor();
       await settled(page);
       await page.getByText("Custom", { exact: true }).click();
       await page.getByLabel("From", { exact: true }).fill(from);
       await page.getByLabel("To", { exact: true }).fill(to);
       await page.getByText("month", { exact: true }).click();
       await page.getByText("table", { exact: true }).click();
+      await page.waitForURL(/as=table/);
       await settled(page);
       const answer = await site.api<SeriesAnswer>(`/api/v1/metrics?category=comments_created&interval=month&from=${from}&to=${to}`);
       const value = answer.series[0]?.points[0]?.value ?? assert.fail("the month has no comments");
@@ -113,10 +115,11 @@ describe("a newcomer", () => {
       const text = await item.innerText();
       assert.ok(text.includes(grouped(posts.value)) && text.includes(`to ${grouped(Math.round(posts.judgement.expected_high))}`), text);
       await item.getByRole("link", { name: "New posts" }).click();
-      await settled(page);
+      await page.getByRole("heading", { name: "Explore" }).waitFor();
       const chart = page.getByRole("application", { name: /^New posts/ });
-      assert.equal(await page.locator("figure .anomaly").count(), 1);
-      assert.equal(await page.locator("figure .band").count(), 1);
+      // Each locator must be of one element.
+      await page.locator("figure .anomaly").waitFor();
+      await page.locator("figure .band").waitFor();
       await chart.focus();
       await page.keyboard.press("End");
       const spoken = page.locator("figure [aria-live]");
@@ -150,10 +153,12 @@ describe("a newcomer", () => {
       assert.match(await page.getByRole("region", { name: /^SQL/ }).innerText(), /jazz[\s\S]*posts/);
       await accessible(page, "a metric with its SQL");
       await page.getByRole("link", { name: "Its last year" }).click();
-      await settled(page);
-      assert.match(page.url(), /metrics=jazz_posts&days=365/);
+      await page.waitForURL(/metrics=jazz_posts&days=365/);
+      await page.getByRole("heading", { name: "Explore" }).waitFor();
       await page.getByText("Table of Posts about jazz").click();
-      assert.equal(await page.locator(".numbers tbody tr").count(), 365);
+      const days = page.locator(".numbers tbody tr");
+      await days.nth(364).waitFor();
+      assert.equal(await days.count(), 365);
       await open(page, site.url);
       assert.match(await page.getByRole("application", { name: /^Activity/ }).locator("xpath=ancestor::figure").innerText(), /New posts/);
       await open(page, `${site.url}/definitions`);
