@@ -13,6 +13,7 @@ mod arguments;
 mod backups;
 mod configuration;
 mod corrections;
+mod cookbook;
 mod demonstration;
 mod exit_codes;
 mod first_use;

@@ -32,7 +32,7 @@ pub fn propose(survey: &mut Survey, statistics: &Statistics, defined: &[Definiti
     for found in survey.sources_mut() {
         found.metrics.extend(numbers_of_rows(found, &mut names));
         let of_table = statistics.of(found.recognised.table);
-        found.metrics.extend(averages(found, defined, &mut names));
+        found.metrics.extend(quantities(found, defined, &mut names));
         found.metrics.extend(breakdowns(found, of_table, defined, &mut names));
     }
     take(survey, limit);
@@ -133,7 +133,8 @@ fn listed(names: &[&str]) -> String {
     }
 }
 
-fn averages(found: &OfferedSource, defined: &[Definition], names: &mut BTreeSet<String>) -> Vec<Proposal> {
+/// Sums and means of money, means and 95th percentiles of durations.
+fn quantities(found: &OfferedSource, defined: &[Definition], names: &mut BTreeSet<String>) -> Vec<Proposal> {
     let (table, source) = (found.recognised.table, &found.name);
     let is_defined = |name: &str| {
         defined.iter().any(|definition| matches!(&definition.measure, Measure::Average { rows, column } if rows.source == *source && column == name))
@@ -141,15 +142,24 @@ fn averages(found: &OfferedSource, defined: &[Definition], names: &mut BTreeSet<
     let mut proposals = Vec::new();
     for column in table.columns.iter().filter(|column| !is_defined(&column.name)) {
         let Some(kind) = quantity(column) else { continue };
-        let what = match kind {
-            Quantity::Money => "money",
-            Quantity::Duration => "a duration",
+        let (what, measures) = match kind {
+            Quantity::Money => ("money", [("sum", "sum"), ("average", "average")]),
+            Quantity::Duration => ("a duration", [("average", "average"), ("p95", "quantile")]),
         };
         let pass = if proposals.is_empty() { 2 } else { 4 };
-        let Some(category) = name_of(&[source, &column.name, "average"], names) else { continue };
-        let keys =
-            [("measure", quoted("average")), ("source", quoted(source)), ("column", quoted(&column.name))];
-        proposals.push(Proposal::new(category, pass, &keys, format!("`{source}.{}` is {what}", column.name)));
+        for (suffix, measure) in measures {
+            let Some(category) = name_of(&[source, &column.name, suffix], names) else { continue };
+            let mut keys = vec![
+                ("measure", quoted(measure)),
+                ("source", quoted(source)),
+                ("column", quoted(&column.name)),
+            ];
+            if measure == "quantile" {
+                keys.push(("quantile", "0.95".to_owned()));
+            }
+            let reason = format!("`{source}.{}` is {what}", column.name);
+            proposals.push(Proposal::new(category, pass, &keys, reason));
+        }
     }
     proposals
 }

@@ -45,7 +45,7 @@ fn an_unknown_kind_of_shop_on_sqlite() {
     ]);
     let (text, resolved) = written(&schema, &detected, Some("sqlite:shop.db"));
     insta::assert_snapshot!(text);
-    assert_eq!(resolved.definitions.len(), 11);
+    assert_eq!(resolved.definitions.len(), 12);
 }
 
 #[test]
