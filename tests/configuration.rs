@@ -74,6 +74,16 @@ const COMMUNITY: [&str; 12] = [
     "users_total",
 ];
 
+/// What `init` proposes for that platform beside the preset's metrics.
+const PROPOSED: [&str; 6] = [
+    "daily_active_users",
+    "monthly_active_users",
+    "posts_by_topic",
+    "stickiness",
+    "users_created",
+    "weekly_active_users",
+];
+
 #[tokio::test]
 async fn the_preset_fits_all_tables_of_the_simulated_community() -> Result<(), Failure> {
     let directory = tempfile::tempdir()?;
@@ -88,7 +98,9 @@ async fn the_preset_fits_all_tables_of_the_simulated_community() -> Result<(), F
     }
     let text = init(platform.as_ref(), &schema).await?;
     let config = configured(directory.path(), &text)?;
-    assert_eq!(accepted(platform.as_ref(), &schema, &config).await?, COMMUNITY);
+    let mut proposed: Vec<_> = COMMUNITY.iter().chain(&PROPOSED).copied().collect();
+    proposed.sort_unstable();
+    assert_eq!(accepted(platform.as_ref(), &schema, &config).await?, proposed);
     let resolved = config.resolve(&schema, &daymark::config::DetectedFormats::new());
     for definition in &resolved.definitions {
         assert!(definition.sources.values().all(|source| source.time_format == TimeFormat::IsoUtc), "{text}");
@@ -163,8 +175,12 @@ async fn an_unknown_postgres_platform_gets_metrics_from_init() -> Result<(), Fai
     let accepted_of_init =
         accepted(platform.as_ref(), &schema, &configured(directory.path(), &text)?).await?;
     let sources = ["invoices", "open_orders", "visits", "work_orders"];
-    let expected: Vec<_> =
+    let mut expected: Vec<_> =
         sources.iter().flat_map(|source| [format!("{source}_created"), format!("{source}_total")]).collect();
+    for source in ["open_orders", "work_orders"] {
+        expected.extend([format!("{source}_price_average"), format!("{source}_price_sum")]);
+    }
+    expected.sort_unstable();
     assert_eq!(accepted_of_init, expected, "{text}");
     assert!(
         text.contains("`sensors.ts` is of type bigint, which may contain times in several formats"),
@@ -264,7 +280,17 @@ async fn materialized_views_and_foreign_tables_are_not_recorded_unless_they_are_
     assert!(copies.contains("`assume_fresh` under [platform]"), "{text}");
     let directory = tempfile::tempdir()?;
     let of_init = accepted(platform.as_ref(), &schema, &configured(directory.path(), &text)?).await?;
-    assert_eq!(of_init, ["entries_created", "entries_total", "users_total"], "{text}");
+    let of_tables = [
+        "daily_active_users",
+        "entries_created",
+        "entries_total",
+        "monthly_active_users",
+        "stickiness",
+        "users_created",
+        "users_total",
+        "weekly_active_users",
+    ];
+    assert_eq!(of_init, of_tables, "{text}");
 
     let of_preset = configured(directory.path(), "")?;
     assert_eq!(accepted(platform.as_ref(), &schema, &of_preset).await?, ["users_total"]);

@@ -180,7 +180,7 @@ fn conclude(page: &mut Page, restatement: &Restatement, written: Option<usize>) 
             pluralize(changes, "day")
         ),
         Some(written) if written < changes => format!(
-            "{}: {written} of {} were restated; the same command goes on from there.",
+            "{}: {written} of {} were restated; the same command continues from there.",
             key.category,
             pluralize(changes, "day")
         ),

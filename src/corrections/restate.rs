@@ -289,7 +289,7 @@ fn by_date(days: Vec<(Date, Option<Observation>)>) -> BTreeMap<Date, Observation
 }
 
 /// Writes the revisions of a restatement, 500 in a transaction, in the name of the context's initiator. Cancelled, it ends after the
-/// present transaction; restating again goes on from there, because the days that were written agree then. Returns how many were
+/// present transaction; restating again continues from there, because the days that were written agree then. Returns how many were
 /// written.
 ///
 /// # Errors

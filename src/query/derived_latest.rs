@@ -20,7 +20,7 @@ const DAYS_BACK: i64 = 62;
 /// A value of a derived metric, and its values on earlier days.
 pub(super) struct LatestDerived {
     pub date: Date,
-    /// `None` if the inputs have a record of nothing.
+    /// `None` if the inputs were recorded without a value.
     pub value: Option<Decimal>,
     pub day_before: Option<Decimal>,
     pub week_before: Option<Decimal>,

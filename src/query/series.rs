@@ -35,7 +35,7 @@ const MAX_INPUTS_HELD: usize = 4;
 /// A page of series.
 ///
 /// # Errors
-/// [`QueryError::Refused`] when no series that was asked can be made; [`QueryError::UnknownVersion`] when `catalogue` is
+/// [`QueryError::Refused`] when no requested series can be made; [`QueryError::UnknownVersion`] when `catalogue` is
 /// older than a record; when the store fails.
 pub async fn series(
     context: &Context,
@@ -54,8 +54,8 @@ pub(super) async fn series_until(
     last_finished: Date,
     max_bytes: usize,
 ) -> Result<SeriesResponse, QueryError> {
-    let asked = asked(catalogue, query);
-    let page = &asked[..asked.len().min(query.limit)];
+    let requested = requested(catalogue, query);
+    let page = &requested[..requested.len().min(query.limit)];
     let mut pages = PageBuilder {
         context,
         query,
@@ -69,14 +69,16 @@ pub(super) async fn series_until(
     let mut next = 0;
     while next < page.len() && !pages.is_full() {
         next += match page[next] {
-            Asked::Derived(metric, interval) => pages.add_derived(catalogue, metric, interval).await?,
-            Asked::Recorded(_) => {
-                let recorded: Vec<_> = page[next..].iter().map_while(Asked::recorded).collect();
+            RequestedSeries::Derived(metric, interval) => {
+                pages.add_derived(catalogue, metric, interval).await?
+            }
+            RequestedSeries::Recorded(_) => {
+                let recorded: Vec<_> = page[next..].iter().map_while(RequestedSeries::recorded).collect();
                 pages.add_batch(&recorded).await?
             }
         };
     }
-    let next_cursor = pages.next_cursor(asked.len());
+    let next_cursor = pages.next_cursor(requested.len());
     Ok(SeriesResponse {
         from: query.from,
         to: query.to,
@@ -98,10 +100,11 @@ impl SeriesQuery {
         let count = |interval: Interval| interval.count(self.from, self.to, self.week_start, MAX_DAYS);
         let plain = |interval| if interval == Interval::Day { DAY_POINT_BYTES } else { POINT_BYTES };
         let (mut points, mut read) = (0_usize, 0_usize);
-        for asked in asked(catalogue, self).iter().take(self.limit) {
-            let Asked::Recorded(wanted) = asked else {
+        for requested in requested(catalogue, self).iter().take(self.limit) {
+            let RequestedSeries::Recorded(wanted) = requested else {
                 let inputs = 1 + MAX_INPUTS_HELD;
-                points = points.saturating_add(inputs * count(asked.interval()) * plain(asked.interval()));
+                points =
+                    points.saturating_add(inputs * count(requested.interval()) * plain(requested.interval()));
                 continue;
             };
             let is_more = self.metadata || self.judgement;
@@ -264,12 +267,12 @@ fn boxed_series<'a>(
 
 /// A series that is requested.
 #[derive(Debug, Clone, Copy)]
-enum Asked<'a> {
+enum RequestedSeries<'a> {
     Recorded(Wanted<'a>),
     Derived(&'a DerivedMetric, Interval),
 }
 
-impl<'a> Asked<'a> {
+impl<'a> RequestedSeries<'a> {
     fn recorded(&self) -> Option<Wanted<'a>> {
         match self {
             Self::Recorded(wanted) => Some(*wanted),
@@ -293,12 +296,12 @@ impl<'a> Asked<'a> {
 }
 
 /// All series of the query, on every page.
-fn all<'a>(catalogue: &'a Catalogue, query: &'a SeriesQuery) -> impl Iterator<Item = Asked<'a>> {
+fn all<'a>(catalogue: &'a Catalogue, query: &'a SeriesQuery) -> impl Iterator<Item = RequestedSeries<'a>> {
     let of_key = move |key: &'a MetricKey, interval: Interval| {
-        let recorded = catalogue
-            .get(key)
-            .map(|metric| Asked::Recorded(Wanted::new(metric, interval, query.metadata, query.judgement)));
-        recorded.or(catalogue.derived_metric(key).map(|metric| Asked::Derived(metric, interval)))
+        let recorded = catalogue.get(key).map(|metric| {
+            RequestedSeries::Recorded(Wanted::new(metric, interval, query.metadata, query.judgement))
+        });
+        recorded.or(catalogue.derived_metric(key).map(|metric| RequestedSeries::Derived(metric, interval)))
     };
     let of_metric =
         move |key: &'a MetricKey| query.intervals.iter().filter_map(move |interval| of_key(key, *interval));
@@ -306,7 +309,7 @@ fn all<'a>(catalogue: &'a Catalogue, query: &'a SeriesQuery) -> impl Iterator<It
 }
 
 /// The series of this page and all later pages. The series that the page before cut comes first.
-fn asked<'a>(catalogue: &'a Catalogue, query: &'a SeriesQuery) -> Vec<Asked<'a>> {
+fn requested<'a>(catalogue: &'a Catalogue, query: &'a SeriesQuery) -> Vec<RequestedSeries<'a>> {
     let is_later = |key: &MetricKey, interval: Interval| match &query.after {
         None => true,
         Some(after) => {
@@ -314,14 +317,14 @@ fn asked<'a>(catalogue: &'a Catalogue, query: &'a SeriesQuery) -> Vec<Asked<'a>>
             place.is_gt() || (place.is_eq() && after.next_day.is_some())
         }
     };
-    all(catalogue, query).filter(|asked| is_later(asked.key(), asked.interval())).collect()
+    all(catalogue, query).filter(|series| is_later(series.key(), series.interval())).collect()
 }
 
 /// # Errors
 /// [`QueryError::Refused`] when none of the requested series can be made.
 pub(super) fn refuse_hopeless(catalogue: &Catalogue, query: &SeriesQuery) -> Result<(), QueryError> {
     // Whether a derived series can be made is known once its inputs are read.
-    let recorded = || all(catalogue, query).map(|asked| asked.recorded());
+    let recorded = || all(catalogue, query).map(|series| series.recorded());
     let hopeful =
         recorded().any(|wanted| wanted.is_none_or(|wanted| !is_refused(wanted.metric, wanted.interval)));
     let refusal = |Wanted { metric, interval, .. }: Wanted<'_>| Refusal {

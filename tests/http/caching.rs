@@ -285,8 +285,11 @@ fn statements_of_questions(run: &str) -> Vec<(String, usize)> {
         ("/api/v1/definitions", 0),
         // Those who may define get the declarations of all versions.
         ("/api/v1/definitions/posts_total", 1),
+        ("/api/v1/definitions/posts_total/sql", 0),
+        ("/api/v1/anomalies", 1),
         ("/api/v1/annotations", 1),
-        ("/api/v1/status", 2),
+        // The runs, the records and those that were corrected.
+        ("/api/v1/status", 3),
         ("/api/v1/runs", 1),
         ("/api/v1/runs?status=completed&kind=collect&from=2025-01-01&to=2025-01-31", 1),
         ("/api/v1/export?from=2025-01-01&to=2025-01-10", 2),

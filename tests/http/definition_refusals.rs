@@ -39,8 +39,8 @@ async fn every_mistake_in_a_definition_is_reported_at_once(site: Site) {
     let errors = errors(&site.put(JAZZ, &body).await);
     let expected = [
         ("display_name", "null"),
-        ("type", "`count`"),
         ("description", "must be a string, not an integer"),
+        ("type", "`count`"),
         ("expected", "min 3 is above max 1"),
         ("expected.mean", "unknown key `mean`; possible here: `min`, `max`"),
         ("untt", "unknown key `untt`; did you mean `unit`?"),

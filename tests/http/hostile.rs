@@ -228,6 +228,7 @@ fn right(declaration: &Value) -> Map<String, Value> {
     let examples = [
         ("source", json!("posts")),
         ("column", json!("author_id")),
+        ("quantile", json!(0.95)),
         ("query", json!("SELECT 1 AS value")),
         ("numerator", count.clone()),
         ("denominator", count),

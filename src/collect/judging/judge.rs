@@ -12,9 +12,9 @@ use crate::{
 };
 
 /// How many values, days multiplied by metrics, are read by one statement. They are held in memory, with some hundred bytes each.
-const MAX_VALUES: usize = 20_000;
+const MAX_VALUES: usize = 5_000;
 /// How many judgements are written by one statement.
-const MAX_WRITTEN: usize = 5_000;
+const MAX_WRITTEN: usize = 2_000;
 
 /// How many records were judged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

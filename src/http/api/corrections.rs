@@ -37,6 +37,9 @@ use crate::{
     store::{StoreError, Trigger},
 };
 
+/// The most corrections of one request, which fit into its body of 64 KiB.
+const MAX_ENTRIES: usize = 250;
+
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct CorrectionsParameters {
@@ -66,7 +69,7 @@ pub struct CorrectionsParameters {
 pub struct CorrectRequest {
     #[schema(min_length = 1, max_length = 1000)]
     reason: String,
-    #[schema(min_items = 1, max_items = 10000)]
+    #[schema(min_items = 1, max_items = 250)]
     corrections: Vec<CorrectedDay>,
     /// Whether the differences are only shown, and nothing is written; by default false.
     #[schema(required = false)]
@@ -250,6 +253,15 @@ pub async fn correct(
 
 fn requested(request: CorrectRequest) -> Result<CorrectionRequest, Problem> {
     let (mut corrections, mut problems) = (Vec::new(), Vec::new());
+    let count = request.corrections.len();
+    if count > MAX_ENTRIES {
+        problems.push(InvalidParameter {
+            parameter: "corrections".to_owned(),
+            detail: format!(
+                "a request has at most {MAX_ENTRIES} corrections, not {count}; `daymark correct --file` takes more"
+            ),
+        });
+    }
     for (place, day) in request.corrections.into_iter().enumerate() {
         match day.requested() {
             Ok(correction) => corrections.push(correction),
