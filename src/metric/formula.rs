@@ -37,7 +37,7 @@ pub enum FormulaError {
 type Expression = FlatEx<Fraction, Operators>;
 
 impl MetricFormula {
-    /// The names of the metrics, each once, in alphabetical order: the order of [`MetricFormula::value`]'s arguments.
+    /// The names of the metrics, each once, in alphabetical order: the order of [`CompiledFormula::value`]'s arguments.
     pub fn inputs(&self) -> &[String] {
         &self.inputs
     }
