@@ -102,6 +102,9 @@ fn largest(restatement: &Restatement) -> Vec<&RestatedDay> {
 }
 
 fn line(day: &RestatedDay) -> String {
+    if day.difference().is_zero() {
+        return format!("{}: {} as before, of other labels or another sample", day.date, day.after);
+    }
     format!("{}: {} → {} ({})", day.date, day.before, day.after, signed(&day.difference()))
 }
 

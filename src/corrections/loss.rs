@@ -8,7 +8,8 @@ use crate::{
 };
 
 /// The members of the metadata that say of what a value is made.
-const PARTS: [&str; 6] = ["sample_size", "sum", "numerator", "denominator", "breakdown", "other"];
+const PARTS: [&str; 8] =
+    ["sample_size", "sum", "numerator", "denominator", "breakdown", "other", "total", "unlabelled"];
 
 /// Whether `now`, which the definition of the record gives by the present rows, is of fewer rows than the record.
 pub(super) fn is_loss(recorded: &RecordedDay, now: &Observation) -> bool {
@@ -17,13 +18,15 @@ pub(super) fn is_loss(recorded: &RecordedDay, now: &Observation) -> bool {
     rows(&now.metadata, &now.value) < then
 }
 
-/// The number of rows that made a value: the size of its sample or its denominator, or otherwise the value, which is a count.
+/// The number of rows that made a value: the size of its sample, its denominator or the total of its labels, or otherwise the value,
+/// which is a count.
 fn rows(metadata: &Map<String, Value>, value: &Decimal) -> Decimal {
     let number = |name: &str| match metadata.get(name) {
         Some(Value::Number(number)) => number.as_str().parse().ok(),
         _ => None,
     };
-    number("sample_size").or_else(|| number("denominator")).unwrap_or_else(|| value.clone())
+    let found = ["sample_size", "denominator", "total"].into_iter().find_map(number);
+    found.unwrap_or_else(|| value.clone())
 }
 
 /// Whether both values are made of the same parts.
@@ -65,6 +68,11 @@ mod tests {
         assert!(is_loss(&record(5, &average), &now(9, &json!({"sample_size": 3, "sum": 27}))));
         assert!(!is_loss(&record(5, &average), &now(4, &json!({"sample_size": 4, "sum": 16}))));
         assert!(is_loss(&record(50, &json!({"denominator": 8})), &now(50, &json!({"denominator": 6}))));
+        let labels = |total: i64| json!({"breakdown": {"jazz": total}, "total": total});
+        assert!(
+            is_loss(&record(1, &labels(8)), &now(1, &labels(7))),
+            "the value of a breakdown is its number of labels"
+        );
     }
 
     #[test]
