@@ -1,4 +1,4 @@
-/** What somebody asks who never saw the pages, answered by what the pages show; and the same by keyboard alone. */
+/** A newcomer answers six questions from what the pages show, with the mouse, and again with the keyboard alone. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { after, before, describe, test } from "node:test";

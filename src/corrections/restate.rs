@@ -132,7 +132,9 @@ pub async fn plan_restatement(
     let mut now_by_version = BTreeMap::new();
     for (version, days) in earlier.keys().zip(counted) {
         match days {
-            Ok(days) => drop(now_by_version.insert(*version, by_date(days))),
+            Ok(days) => {
+                now_by_version.insert(*version, by_date(days));
+            }
             Err(failure) => caveats.push(format!(
                 "Version {version} of the definition cannot be read any more ({}), so it is not known whether rows of the days that it \
                  recorded were deleted since.",
