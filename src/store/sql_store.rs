@@ -83,6 +83,18 @@ pub(super) fn revisions_in_force(as_of: Option<&str>) -> String {
     )
 }
 
+/// The statement for series: `select` with the conditions and, unless the records alone are asked for, the part `revised` that reads
+/// the revisions. `instant` is the placeholder of the instant of `as_of`.
+pub(super) fn series_statement(values: ValuesAsked, [select, revised]: [&str; 2], instant: &str) -> String {
+    let as_of = values.as_of.map(|_| instant);
+    let recorded_until = as_of.map_or(String::new(), |instant| format!("AND created_at <= {instant}"));
+    let (revisions, revised) = match values.as_recorded {
+        true => (String::new(), ""),
+        false => (format!("WITH {}", revisions_in_force(as_of)), revised),
+    };
+    revisions + &select.replace("/* recorded until */", &recorded_until).replace("/* revised */", revised)
+}
+
 /// A session of the database, within a transaction or outside one.
 #[async_trait]
 pub(super) trait SqlSession: Send {

@@ -13,7 +13,7 @@ use crate::{
         from_row::key_and_date,
         instant_text::text,
         row,
-        sql_store::{SqlRecords, revisions_in_force, values_in_force},
+        sql_store::{self, SqlRecords, values_in_force},
     },
 };
 
@@ -33,18 +33,10 @@ const OF_CATEGORIES: &str = "
     (SELECT DISTINCT value AS category FROM json_each(?4)) AS wanted
     CROSS JOIN daily_metrics ON metric_category = wanted.category";
 
-/// The statement of [`SqlRecords::select_series`], with the conditions and the part that the question needs.
+/// The statement of [`SqlRecords::select_series`].
 fn series_statement(values: ValuesAsked) -> String {
-    let as_of = values.as_of.map(|_| "?5");
-    let recorded_until = as_of.map_or(String::new(), |instant| format!("AND created_at <= {instant}"));
-    let (revisions, revised) = match values.as_recorded {
-        true => (String::new(), ""),
-        false => (format!("WITH {}", revisions_in_force(as_of)), include_str!("select_revised.sql")),
-    };
-    revisions
-        + &include_str!("select_series.sql")
-            .replace("/* recorded until */", &recorded_until)
-            .replace("/* revised */", revised)
+    let parts = [include_str!("select_series.sql"), include_str!("select_revised.sql")];
+    sql_store::series_statement(values, parts, "?5")
 }
 
 #[async_trait]
