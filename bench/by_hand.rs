@@ -34,7 +34,7 @@ const POSTGRES_TABLE: &str = "
     SET jit = off; SET TimeZone = 'UTC'; SET client_min_messages = warning;";
 const SQLITE_TABLE: &str = "
     CREATE TABLE daily_metrics (
-        metric_date TEXT NOT NULL, metric_type TEXT NOT NULL, metric_category TEXT NOT NULL, value NUMERIC NOT NULL,
+        metric_date TEXT NOT NULL, metric_type TEXT NOT NULL, metric_category TEXT NOT NULL, value NOT NULL,
         UNIQUE (metric_date, metric_type, metric_category));";
 
 fn midnight(day: Date) -> anyhow::Result<jiff_sqlx::Timestamp> {
@@ -66,6 +66,21 @@ impl ByHand {
         let path = engine.platform_url.trim_start_matches("sqlite:").to_owned();
         sqlx::query("ATTACH ?1 AS platform").bind(path).execute(&mut connection).await?;
         Ok(Self::Sqlite(connection))
+    }
+
+    /// Makes a view in the platform's database.
+    pub async fn make_view(&mut self, name: &str, query: &str) -> anyhow::Result<()> {
+        match self {
+            Self::Postgres(connection) => {
+                let view = format!("CREATE OR REPLACE VIEW public.{name} AS {query}");
+                raw_sql(AssertSqlSafe(view)).execute(connection).await?;
+            }
+            Self::Sqlite(connection) => {
+                let view = format!("CREATE VIEW IF NOT EXISTS platform.{name} AS {query}");
+                raw_sql(AssertSqlSafe(view)).execute(connection).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Runs five statements that cast every row's time to a date.

@@ -1,4 +1,5 @@
-//! What corrections cost readers: a year of two hundred metrics with the values in force, beside the records alone.
+//! What corrections cost readers: a year of two hundred metrics with the values in force, beside the records alone. And what it costs
+//! to restate a year of a metric, beside its backfill.
 
 use std::time::{Duration, Instant};
 
@@ -19,8 +20,40 @@ use crate::{
 };
 
 const ROUNDS: usize = 9;
+const RESTATE_ROUNDS: usize = 5;
+/// The wrong definition of a metric, and the right one: one label of eight.
+const WRONG: &str = "[metrics.posts_published]\nmeasure = \"created\"\nsource = \"posts\"\n";
+const RIGHT: &str =
+    "[metrics.posts_published]\nmeasure = \"created\"\nsource = \"posts\"\nfilter = { genre = \"jazz\" }\n";
 /// Every twentieth day is corrected: 5 %.
 const CORRECTED_EVERY: usize = 20;
+
+/// Measures the restatement of a metric of which every day is wrong, beside a backfill of it under the right definition.
+pub async fn restated(engine: &Engine, report: &mut Report, from: Date, to: Date) -> anyhow::Result<()> {
+    let platform = engine.platform()?;
+    let wrong = definitions::of_posts(platform.as_ref(), WRONG).await?;
+    let right = definitions::of_posts(platform.as_ref(), RIGHT).await?;
+    let days = usize::try_from((to - from).get_days())? + 1;
+    let mut rounds = Vec::new();
+    for round in 0..=RESTATE_ROUNDS {
+        let corrected = engine.daymark(&wrong).await?;
+        corrected.backfill(from, to).await?;
+        corrected.apply(&right).await?;
+        let restated = corrected.restate("posts_published", days).await?;
+        let backfilled = engine.daymark(&right).await?.backfill(from, to).await?;
+        if round > 0 {
+            rounds.push((restated, backfilled));
+        }
+    }
+    report.comparison(Comparison {
+        engine: engine.name,
+        what: format!("restating {days} days of a metric"),
+        than: "a backfill of them",
+        rounds,
+        target: Some(Target::AtMost(1.2)),
+    });
+    Ok(())
+}
 
 pub async fn measure(engine: &Engine, report: &mut Report, from: Date, to: Date) -> anyhow::Result<()> {
     let definitions = definitions::two_hundred(engine.platform()?.as_ref()).await?;
@@ -94,7 +127,8 @@ async fn correct(store: &dyn Store, keys: &[MetricKey], from: Date, to: Date) ->
         date: *date,
         key: (*key).clone(),
         effect: RevisionEffect::Value { value: 7.into(), metadata: serde_json::Map::new() },
-        basis: RevisionBasis::Manual,
+        basis: RevisionBasis::MANUAL,
+        number: None,
     };
     for chunk in revisions.chunks(1000) {
         let batch = RevisionBatch {

@@ -16,7 +16,8 @@ pub const CORE: [&str; 5] =
 const GENRES: [&str; 8] = ["electronic", "hip-hop", "ambient", "rock", "jazz", "house", "techno", "pop"];
 const LANGUAGES: [&str; 6] = ["en", "es", "pt", "de", "fr", "ja"];
 
-const POSTS: &str = "preset = \"none\"\n[sources.posts]\ntable = \"posts\"\ntime_column = \"created_at\"\n";
+const POSTS: &str = "preset = \"none\"\n[sources.posts]\ntable = \"posts\"\ntime_column = \"created_at\"\n\
+     actor_column = \"author_id\"\n";
 
 pub async fn preset(platform: &dyn Platform) -> anyhow::Result<Vec<Definition>> {
     resolve(platform, "").await

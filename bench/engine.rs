@@ -9,7 +9,8 @@ use std::{
 use anyhow::ensure;
 use daymark::{
     clock::SetClock,
-    collect::{self, BackfillRequest, Cancellation, Context, Initiator, Installation, Progress, Tenant},
+    collect::{self, BackfillRequest, CancellationToken, Context, Initiator, Installation, Progress, Tenant},
+    corrections::{RestateReading, RestateRequest},
     database::{DatabaseUrl, RetryPolicy},
     metric::{Calendar, Definition, Provenance, Record},
     platform::{self, Platform, PlatformOptions},
@@ -33,7 +34,7 @@ pub struct Engine {
 
 /// A context with a store of its own.
 pub struct Daymark {
-    context: Context,
+    pub context: Context,
     clock: Arc<SetClock>,
     pub store_url: String,
     pub store_schema: String,
@@ -141,6 +142,7 @@ impl Engine {
             store,
             platform: self.platform()?,
             first_row: std::sync::Arc::default(),
+            derived: std::sync::Arc::default(),
         };
         let context = Context::new(installation, tenant, Initiator::new(Trigger::Cli, "benchmark"));
         daymark::definitions::apply(&context, definitions, false).await?;
@@ -188,7 +190,7 @@ impl Daymark {
     /// Records a day and returns how long it took.
     pub async fn collect(&self, day: Date) -> anyhow::Result<Duration> {
         let started = Instant::now();
-        let report = collect::collect_day(&self.context, Some(day), &[], &Cancellation::never()).await?;
+        let report = collect::collect_day(&self.context, Some(day), &[], &CancellationToken::new()).await?;
         let took = started.elapsed();
         ensure!(report.failed.is_empty() && report.already_there == 0, "{report:?}");
         Ok(took)
@@ -197,7 +199,7 @@ impl Daymark {
     /// Records a day shortly after its end, and returns how long it took.
     pub async fn observe(&self, day: Date, judges: bool) -> anyhow::Result<Duration> {
         self.clock.set(format!("{}T00:30:00Z", day.tomorrow()?).parse()?);
-        let (context, never) = (&self.context, Cancellation::never());
+        let (context, never) = (&self.context, CancellationToken::new());
         let started = Instant::now();
         let report = match judges {
             true => collect::collect_day(context, Some(day), &[], &never).await?,
@@ -217,7 +219,7 @@ impl Daymark {
             before_first_row: true,
             ..BackfillRequest::default()
         };
-        let report = collect::backfill(&self.context, &request, &Silence, &Cancellation::never()).await?;
+        let report = collect::backfill(&self.context, &request, &Silence, &CancellationToken::new()).await?;
         ensure!(report.failed.is_empty(), "{report:?}");
         Ok(())
     }
@@ -226,11 +228,46 @@ impl Daymark {
     pub async fn backfill(&self, first: Date, last: Date) -> anyhow::Result<Duration> {
         let started = Instant::now();
         let request = BackfillRequest { from: Some(first), to: Some(last), ..BackfillRequest::default() };
-        let report = collect::backfill(&self.context, &request, &Silence, &Cancellation::never()).await?;
+        let report = collect::backfill(&self.context, &request, &Silence, &CancellationToken::new()).await?;
         let took = started.elapsed();
         let is_whole = report.metrics.iter().all(|metric| metric.written == report.days);
         ensure!(is_whole && report.failed.is_empty() && report.discrepancies.is_empty(), "{report:?}");
         Ok(took)
+    }
+
+    /// Replaces the definitions.
+    pub async fn apply(&self, definitions: &[Definition]) -> anyhow::Result<()> {
+        daymark::definitions::apply(&self.context, definitions, false).await?;
+        Ok(())
+    }
+
+    /// Restates all recorded days of a metric, which must all differ, and returns how long it took.
+    pub async fn restate(&self, category: &str, days: usize) -> anyhow::Result<Duration> {
+        let (context, never) = (&self.context, CancellationToken::new());
+        let request =
+            RestateRequest { category: category.to_owned(), from: None, to: None, accept_loss: false };
+        let started = Instant::now();
+        let reading = RestateReading::read(context, &request, &Silence, &never).await?;
+        let restatement = reading.write(context, "the benchmark", &Silence, &never).await?;
+        let took = started.elapsed();
+        ensure!(
+            restatement.changes.len() == days,
+            "{} of {days} days were restated",
+            restatement.changes.len()
+        );
+        Ok(took)
+    }
+
+    /// Removes the store's schema from a PostgreSQL platform: Daymark inspects all schemas, so that each further one would make the
+    /// following measurements slower.
+    pub async fn remove(self) -> anyhow::Result<()> {
+        if self.store_url.starts_with("sqlite:") {
+            return Ok(());
+        }
+        let mut connection = PgConnection::connect(&self.store_url).await?;
+        let drop = format!("SET client_min_messages TO warning; DROP SCHEMA {} CASCADE", self.store_schema);
+        raw_sql(AssertSqlSafe(drop)).execute(&mut connection).await?;
+        Ok(())
     }
 
     pub fn store(&self) -> &dyn store::Store {

@@ -4,7 +4,9 @@
 mod by_hand;
 mod corrections;
 mod definitions;
+mod derived;
 mod engine;
+mod joins;
 mod measures;
 mod memory;
 mod options;
@@ -66,9 +68,12 @@ async fn measure(engine: &Engine, report: &mut Report) -> anyhow::Result<()> {
     year(engine, &mut by_hand, original_days, report).await?;
     active(engine, &mut by_hand, report).await?;
     measures(engine, &mut by_hand, report).await?;
+    joins::measure(engine, &mut by_hand, report, (YEAR, LAST)).await?;
+    derived::measure(engine, report, (YEAR, LAST)).await?;
     many(engine, report).await?;
     judged(engine, report).await?;
     corrections::measure(engine, report, YEAR, LAST).await?;
+    corrections::restated(engine, report, YEAR, LAST).await?;
     memory(engine, report).await
 }
 
@@ -88,6 +93,7 @@ async fn days(engine: &Engine, by_hand: &mut ByHand, report: &mut Report) -> any
             original.push((ours, slow));
         }
     }
+    daymark.remove().await?;
     let slow = original.iter().map(|round| round.1).collect();
     let one_day = |than, rounds, target| Comparison {
         engine: engine.name,
@@ -115,6 +121,7 @@ async fn year(
         let hand = by_hand.best_range(YEAR, LAST).await?;
         best.push((daymark.backfill(YEAR, LAST).await?, hand));
         same(by_hand, &daymark, YEAR, LAST).await?;
+        daymark.remove().await?;
     }
     let original = original_days.into_iter().zip(best.iter().cycle());
     let original = original.map(|(day, (ours, _))| (*ours, day * YEAR_DAYS)).collect();
@@ -139,6 +146,7 @@ async fn active(engine: &Engine, by_hand: &mut ByHand, report: &mut Report) -> a
         let hand = by_hand.active_range(YEAR, LAST).await?;
         rounds.push((daymark.backfill(YEAR, LAST).await?, hand));
         same(by_hand, &daymark, YEAR, LAST).await?;
+        daymark.remove().await?;
     }
     report.comparison(Comparison {
         engine: engine.name,
@@ -160,6 +168,7 @@ async fn measures(engine: &Engine, by_hand: &mut ByHand, report: &mut Report) ->
             let hand = by_hand.range((case.postgres, case.sqlite), YEAR, LAST).await?;
             rounds.push((daymark.backfill(YEAR, LAST).await?, hand));
             same(by_hand, &daymark, YEAR, LAST).await?;
+            daymark.remove().await?;
         }
         report.comparison(Comparison {
             engine: engine.name,
@@ -177,12 +186,12 @@ async fn many(engine: &Engine, report: &mut Report) -> anyhow::Result<()> {
     let platform = engine.platform()?;
     let five = definitions::five(platform.as_ref()).await?;
     let two_hundred = definitions::two_hundred(platform.as_ref()).await?;
-    let (few, many) = (engine.daymark(&five).await?, engine.daymark(&two_hundred).await?);
+    let (few_day, many_day) = (engine.daymark(&five).await?, engine.daymark(&two_hundred).await?);
     let mut rounds = Vec::new();
     for round in (0..=MANY_ROUNDS).rev() {
         let day = LAST.saturating_sub(round.days());
-        let few = few.collect(day).await?;
-        let many = many.collect(day).await?;
+        let few = few_day.collect(day).await?;
+        let many = many_day.collect(day).await?;
         if round < MANY_ROUNDS {
             rounds.push((many, few));
         }
@@ -199,9 +208,13 @@ async fn many(engine: &Engine, report: &mut Report) -> anyhow::Result<()> {
         rounds,
         Some(Target::AtMost(if engine.is_postgres() { 3.0 } else { 4.0 })),
     ));
-    let few = engine.daymark(&five).await?.backfill(YEAR, LAST).await?;
-    let many = engine.daymark(&two_hundred).await?.backfill(YEAR, LAST).await?;
-    report.comparison(compared("365 days, 200 metrics of posts", vec![(many, few)], None));
+    few_day.remove().await?;
+    many_day.remove().await?;
+    let (few, many) = (engine.daymark(&five).await?, engine.daymark(&two_hundred).await?);
+    let rounds = vec![(many.backfill(YEAR, LAST).await?, few.backfill(YEAR, LAST).await?)];
+    report.comparison(compared("365 days, 200 metrics of posts", rounds, None));
+    few.remove().await?;
+    many.remove().await?;
     Ok(())
 }
 
@@ -225,7 +238,7 @@ async fn judged(engine: &Engine, report: &mut Report) -> anyhow::Result<()> {
         rounds,
         target: Some(Target::AtMost(1.05)),
     });
-    Ok(())
+    daymark.remove().await
 }
 
 async fn memory(engine: &Engine, report: &mut Report) -> anyhow::Result<()> {
@@ -239,6 +252,22 @@ async fn memory(engine: &Engine, report: &mut Report) -> anyhow::Result<()> {
     report.memory(memory::peak(engine, &preset, "730 days, the preset", &backfill)?);
     let backfill = ["backfill", "--from", year.as_str(), "--to", last.as_str()];
     report.memory(memory::peak(engine, &two_hundred, "365 days, 200 metrics", &backfill)?);
+    let measures =
+        [("365 days, retention", measures::RETENTION), ("365 days, quantiles", measures::QUANTILES)];
+    for (what, metrics) in measures {
+        let metrics = definitions::of_posts(platform.as_ref(), metrics).await?;
+        let metrics = engine.daymark(&metrics).await?;
+        report.memory(memory::peak(engine, &metrics, what, &backfill)?);
+    }
+    let labels = |filter: &str| {
+        format!("[metrics.labels]\nmeasure = \"breakdown\"\nsource = \"posts\"\ncolumn = \"genre\"\n{filter}")
+    };
+    let wrong = engine.daymark(&definitions::of_posts(platform.as_ref(), &labels("")).await?).await?;
+    wrong.backfill(ALL, LAST).await?;
+    let right = labels("filter = { is_audio = true }\n");
+    wrong.apply(&definitions::of_posts(platform.as_ref(), &right).await?).await?;
+    let restate = ["restate", "labels", "--reason", "the benchmark", "--yes"];
+    report.memory(memory::peak(engine, &wrong, "730 days of labels", &restate)?);
     Ok(())
 }
 

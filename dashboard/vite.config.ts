@@ -20,7 +20,7 @@ const announcerWithoutInlineStyle: Plugin = {
 };
 
 /** Folders of src/lib whose pages are loaded when they are opened. */
-const LATER = ["explore", "definitions", "define", "operations"];
+const LATER = ["explore", "definitions", "define", "operations", "corrections"];
 
 /**
  * The first page is one script and one style sheet, as with SvelteKit's single bundle. Each folder of LATER, whose pages are

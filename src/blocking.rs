@@ -23,10 +23,10 @@ mod tests {
     async fn other_tasks_continue_during_large_work() {
         let work = tokio::spawn(async {
             let (sender, receiver) = mpsc::channel();
-            tokio::spawn(async move { sender.send("it goes on") });
+            tokio::spawn(async move { sender.send("the work continues") });
             block_in_place_if_large(SMALL + 1, || receiver.recv_timeout(Duration::from_secs(60)))
         });
-        assert_eq!(work.await.unwrap(), Ok("it goes on"));
+        assert_eq!(work.await.unwrap(), Ok("the work continues"));
     }
 
     #[tokio::test]

@@ -1,8 +1,7 @@
 //! The only source of the current time. All code that needs it receives a [`Clock`], which tests can set.
 
-use std::sync::Mutex;
-
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 
 /// Returns the current instant.
 pub trait Clock: Send + Sync {
@@ -42,17 +41,13 @@ impl SetClock {
     }
 
     pub fn set(&self, now: Timestamp) {
-        *self.lock() = now;
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Timestamp> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        *self.0.lock() = now;
     }
 }
 
 impl Clock for SetClock {
     fn now(&self) -> Timestamp {
-        *self.lock()
+        *self.0.lock()
     }
 
     fn is_simulated(&self) -> bool {

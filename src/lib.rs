@@ -1,7 +1,7 @@
 //! Daymark records what a platform looked like at the end of each day, and keeps it that way.
 //!
-//! The layers, from the top: `cli`, `http` → `jobs`, `query` → `definitions` → `collect` → `platform`, `store` →
-//! `metric`. `ARCHITECTURE.md` describes them.
+//! The main layers, from the top: `cli`, `http`, `scheduler`, `alerts` → `delivery`, `jobs`, `query`, `corrections` →
+//! `definitions` → `collect` → `config` → `platform`, `store` → `metric`. `ARCHITECTURE.md` lists what each module uses.
 
 // Code that input or the environment can reach returns errors and does not panic.
 #![warn(clippy::expect_used, clippy::panic, clippy::unreachable)]
@@ -9,6 +9,7 @@
 pub mod access;
 pub mod alerts;
 pub mod annotations;
+pub mod authorities;
 pub mod backup;
 pub mod blocking;
 pub mod cli;

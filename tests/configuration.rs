@@ -5,9 +5,9 @@ mod support;
 use std::{path::Path, time::Duration};
 
 use daymark::{
-    config::{Config, GivenFlags, StarterOptions, columns_to_survey, load, starter_file, tables_to_sample},
+    config::{Config, GivenFlags, StarterOptions, columns_to_inspect, load, starter_file, tables_to_sample},
     database::{DatabaseUrl, Deadline, RetryPolicy},
-    demo::Simulation,
+    demo::{COMMUNITY as MUSICIANS, Simulation},
     metric::{Calendar, Measure, Reading, TimeFormat},
     platform::{self, Platform, PlatformOptions, Schema},
 };
@@ -32,7 +32,7 @@ async fn inspect(url: &str) -> Result<(std::sync::Arc<dyn Platform>, Schema), Fa
 
 /// The text that `daymark init` would write.
 async fn init(platform: &dyn Platform, schema: &Schema) -> Result<String, Failure> {
-    let detected = platform.detect_time_formats(&columns_to_survey(schema)).await?;
+    let detected = platform.detect_time_formats(&columns_to_inspect(schema)).await?;
     let statistics = platform.statistics(&tables_to_sample(schema)).await?;
     Ok(starter_file(schema, &detected, &statistics, None, &StarterOptions::default()).text)
 }
@@ -75,12 +75,13 @@ const COMMUNITY: [&str; 12] = [
 ];
 
 /// What `init` proposes for that platform beside the preset's metrics.
-const PROPOSED: [&str; 6] = [
+const PROPOSED: [&str; 7] = [
     "daily_active_users",
     "monthly_active_users",
     "posts_by_topic",
     "stickiness",
     "users_created",
+    "week_4_retention",
     "weekly_active_users",
 ];
 
@@ -88,7 +89,7 @@ const PROPOSED: [&str; 6] = [
 async fn the_preset_fits_all_tables_of_the_simulated_community() -> Result<(), Failure> {
     let directory = tempfile::tempdir()?;
     let file = directory.path().join("app.db");
-    let mut simulation = Simulation::create(&file, 7, date(2025, 3, 1)).await?;
+    let mut simulation = Simulation::create(&file, &MUSICIANS, 7, date(2025, 3, 1)).await?;
     let url = format!("sqlite:{}", file.display());
     let (platform, schema) = inspect(&url).await?;
     let while_empty = configured(directory.path(), "")?;
@@ -178,7 +179,7 @@ async fn an_unknown_postgres_platform_gets_metrics_from_init() -> Result<(), Fai
     let mut expected: Vec<_> =
         sources.iter().flat_map(|source| [format!("{source}_created"), format!("{source}_total")]).collect();
     for source in ["open_orders", "work_orders"] {
-        expected.extend([format!("{source}_price_average"), format!("{source}_price_sum")]);
+        expected.extend([format!("{source}_price_average"), format!("{source}_price_p95")]);
     }
     expected.sort_unstable();
     assert_eq!(accepted_of_init, expected, "{text}");
@@ -288,6 +289,7 @@ async fn materialized_views_and_foreign_tables_are_not_recorded_unless_they_are_
         "stickiness",
         "users_created",
         "users_total",
+        "week_4_retention",
         "weekly_active_users",
     ];
     assert_eq!(of_init, of_tables, "{text}");

@@ -106,6 +106,23 @@ fn readings() -> Vec<Reading> {
             column: None,
             window: Window::Days(7),
         },
+        Reading::Retention {
+            rows: vec![rows("posts", Filter::default()), rows("comments", Filter::default())],
+            cohort: None,
+            after_days: 28,
+            window_days: 7,
+        },
+        Reading::Arrivals {
+            rows: vec![rows("posts", Filter::default()), rows("comments", Filter::default())],
+            window_days: 7,
+        },
+        Reading::Retention {
+            rows: vec![rows("posts", Filter::default())],
+            cohort: Some(rows("comments", Filter::default())),
+            after_days: 1,
+            window_days: 1,
+        },
+        Reading::Growth { rows: vec![rows("posts", Filter::default())], window_days: 7 },
         Reading::Query {
             sql: "SELECT count(*) AS value FROM posts WHERE created_at >= {day_start} AND created_at < {day_end}".to_owned(),
             shape: QueryShape::Value,
@@ -202,6 +219,32 @@ fn windows_over_the_same_rows_are_one_statement() {
                 "{plan}"
             );
             assert!(plan.contains("distinct actors of comments, posts in 1 day, 7 days, 30 days"), "{plan}");
+        }
+    }
+}
+
+/// The retentions of the same rows and the new actors share a pass, and so do the windows of growth accounting.
+#[test]
+fn cohorts_of_the_same_rows_are_one_statement() {
+    for url in ["postgres://localhost/app", "sqlite:app.db"] {
+        let platform = platform::open(&url.parse().unwrap(), options());
+        let (schema, sources) = (schema(ColumnType::Timestamptz), sources(TimeFormat::UnixSeconds));
+        let posts = || vec![rows("posts", Filter::default())];
+        let mut readings = vec![Reading::Arrivals { rows: posts(), window_days: 7 }];
+        for days in [1, 7, 30] {
+            readings.push(Reading::Growth { rows: posts(), window_days: days });
+            readings.push(Reading::Retention {
+                rows: posts(),
+                cohort: None,
+                after_days: days,
+                window_days: 1,
+            });
+        }
+        for from in [1, 30] {
+            let plan = shown(&*platform, &schema, &sources, &readings, (from, 30));
+            let read = plan.matches("FROM \"posts\"").count() + plan.matches("FROM `posts`").count();
+            // The cohorts also look for rows before the days.
+            assert_eq!((plan.matches("-- ").count(), read), (2, 3), "{plan}");
         }
     }
 }

@@ -3,7 +3,7 @@ import { after, before, describe, test } from "node:test";
 
 import type { Browser } from "playwright-core";
 
-import { accessible, day, demonstration, fits, HOSTILE, launch, MISSING_DAYS, open, remove, withPage, type Site } from "./harness.ts";
+import { accessible, day, demonstration, fits, HOSTILE, launch, MISSING_DAYS, open, remove, showTable, type Site, withPage } from "./harness.ts";
 
 const PAGES = [
   "/definitions",
@@ -12,6 +12,7 @@ const PAGES = [
   "/define",
   "/operations",
   "/operations/alerts",
+  "/operations/corrections",
   "/operations/drift",
   "/operations/keys",
 ];
@@ -89,6 +90,56 @@ describe("what an admin does", () => {
       assert.equal(await spoken.innerText(), `${weekday}: 12 metrics recorded`);
     }));
 
+  test("the calendar is of one metric, if it is wanted", () =>
+    withPage(browser, {}, async (page) => {
+      await open(page, `${site.url}/operations`);
+      await page.getByRole("region", { name: "A year of days" }).getByRole("combobox").selectOption("posts_created");
+      await page.getByRole("application", { name: /Days of the year/ }).focus();
+      await page.keyboard.press("End");
+      await page.keyboard.press("ArrowLeft");
+      assert.match(await page.locator(".now").innerText(), /: 1 metric recorded$/);
+    }));
+
+  test("annotations with the same words on a day are both shown", () =>
+    withPage(browser, {}, async (page) => {
+      const headers = { "content-type": "application/json" };
+      for (const metric_category of [null, "posts_created"]) {
+        const body = JSON.stringify({ from: day(15), text: "The same words", metric_category });
+        assert.ok((await fetch(`${site.url}/api/v1/annotations`, { method: "POST", headers, body })).ok);
+      }
+      await open(page, `${site.url}/explore?metrics=posts_created&days=30`);
+      await showTable(page, "New posts");
+      assert.equal(await page.locator(".numbers").getByText(/The same words/).count(), 2);
+      await page.getByRole("application", { name: /^New posts/ }).focus();
+      await page.keyboard.press("Home");
+      for (let step = 0; step < 15; step++) await page.keyboard.press("ArrowRight");
+      assert.equal(await page.locator(".tip").getByText(/The same words/).count(), 2);
+    }));
+
+  test("a metric whose type was changed is shown as it is now", () =>
+    withPage(browser, {}, async (page) => {
+      await put(site, "changing", { measure: "sum", source: "tracks", column: "duration_seconds", display_name: "Changing", dashboard: { headline: true } });
+      site.run("backfill", "--metric", "changing", "--from", day(20), "--to", day(10));
+      await put(site, "changing", { measure: "created", source: "tracks", display_name: "Changing", dashboard: { headline: true } });
+      site.run("backfill", "--metric", "changing", "--from", day(20), "--to", day(10));
+      const { series } = await site.api<{ series: { is_active: boolean; points: { value: number | null }[] }[] }>(
+        `/api/v1/metrics?category=changing&from=${day(20)}&to=${day(10)}`,
+      );
+      assert.equal(series.length, 2, "the values of the earlier type are still there");
+      const values = series.find((one) => one.is_active)?.points.map(({ value }) => String(value)) ?? [];
+      await open(page, `${site.url}/explore?metrics=changing&from=${day(20)}&to=${day(10)}`);
+      await showTable(page, "Changing");
+      const shown = await page.locator(".numbers tbody td").evaluateAll((cells) => cells.map((cell) => cell.firstChild?.textContent?.trim()));
+      assert.deepEqual(shown.reverse(), values);
+      await open(page, `${site.url}/definitions/changing`);
+      await page.getByRole("application", { name: /^Changing/ }).waitFor();
+      await open(page, site.url);
+      const activity = page.locator("figure", { has: page.getByRole("application", { name: /^Activity/ }) });
+      assert.equal(await activity.getByRole("list", { name: "Legend" }).getByText("Changing").count(), 1);
+      // Its days that are not recorded are no gaps for the other tests.
+      await fetch(`${site.url}/api/v1/definitions/changing`, { method: "DELETE" });
+    }));
+
   test("what others annotate and define appears at once", () =>
     withPage(browser, {}, async (page) => {
       await open(page, `${site.url}/explore?metrics=posts_created&days=30`);
@@ -121,7 +172,7 @@ describe("what an admin does", () => {
       assert.ok((await page.locator(".note.head").count()) >= 1);
       await accessible(page, "explore with annotations");
       await open(page, site.url);
-      await page.getByText("Table of Activity by day").click();
+      await showTable(page, "Activity by day");
       await page.getByRole("rowheader", { name: /Campaign 🎷/ }).waitFor();
       await open(page, `${site.url}/explore?metrics=posts_created&days=30`);
       await page.getByRole("button", { name: "Edit the annotation Campaign 🎷" }).click();
@@ -224,6 +275,34 @@ describe("what an admin does", () => {
       await page.getByText("not active: no further days are recorded").waitFor();
       await page.getByRole("button", { name: "Activate" }).click();
       await page.getByRole("button", { name: "Deactivate" }).waitFor();
+    }));
+
+  test("the preview of a breakdown has the labels of the last day, with their numbers", () =>
+    withPage(browser, {}, async (page) => {
+      const body = { measure: "breakdown", of: "existing", source: "tracks", column: "genre", top: 5 };
+      const answer = await fetch(`${site.url}/api/v1/previews`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(body),
+      });
+      const { days } = (await answer.json()) as { days: { metadata: { breakdown: Record<string, number> } | null }[] };
+      const expected = Object.entries(days.at(-1)?.metadata?.breakdown ?? {});
+      assert.ok(expected.length > 1, "the last day has several labels");
+      await open(page, `${site.url}/define`);
+      await page.getByLabel("What is counted").selectOption("breakdown");
+      await page.getByLabel(/^Rows/).selectOption("existing");
+      await page.getByLabel("Source").fill("tracks");
+      await page.getByLabel(/^Column/).fill("genre");
+      await page.getByLabel(/^Labels recorded by name/).fill("5");
+      const labels = page.getByRole("region", { name: /^Labels of / });
+      await labels.waitFor();
+      for (const [label, count] of expected) {
+        const row = labels.getByRole("row").filter({ has: page.getByRole("rowheader", { name: label, exact: true }) });
+        assert.equal(await row.locator("td.number").first().innerText(), String(count), label);
+      }
+      await accessible(page, "the form with the preview of a breakdown");
+      await page.getByLabel("What is counted").selectOption("created");
+      await labels.waitFor({ state: "hidden" });
     }));
 
   test("metrics are found by their words", () =>

@@ -48,17 +48,26 @@ export interface SiteOptions {
   storeUrl?: string | undefined;
   /** Whether the server requires one of `keys`. */
   hasKeys?: boolean;
+  /** How many recorded days are counted again each night; by default those of the program. */
+  sampleDays?: number;
+  /** What is simulated; by default a community. */
+  preset?: string;
+  /** Further settings of the server, as variables of the environment. */
+  settings?: Record<string, string>;
 }
+
+/** Tests ask more often than a user does; one of them runs with the default. */
+const NO_RATE_LIMIT = { DAYMARK_ACCESS_RATE_LIMIT_PER_MINUTE: "1000000" };
 
 /** Records days that end some days ago, and serves them. */
 export async function demonstration(options: SiteOptions = {}): Promise<Site> {
-  const { days = 100, missing = MISSING_DAYS, storeUrl, hasKeys = false } = options;
+  const { days = 100, missing = MISSING_DAYS, storeUrl, hasKeys = false, sampleDays, preset = "community", settings } = options;
   const home = join(mkdtempSync(join(tmpdir(), "daymark-dashboard-")), "demo");
   const until = day(1 + missing);
-  execFileSync(program, ["demo", "--dir", home, "--days", String(days), "--until", until], { stdio: "ignore" });
+  execFileSync(program, ["demo", "--preset", preset, "--dir", home, "--days", String(days), "--until", until], { stdio: "ignore" });
   const prepare = storeUrl === undefined ? [] : [["migrate"], ["apply"], ["backfill", "--to", until]];
   // The schedule would fill what is to be missing.
-  return await serve(home, { prepare, storeUrl, hasKeys, hasSchedule: missing === 0 });
+  return await serve(home, { prepare, storeUrl, hasKeys, sampleDays, settings, hasSchedule: missing === 0 });
 }
 
 interface ServeOptions {
@@ -67,11 +76,13 @@ interface ServeOptions {
   storeUrl?: string | undefined;
   hasKeys?: boolean;
   hasSchedule?: boolean;
+  sampleDays?: number | undefined;
+  settings?: Record<string, string> | undefined;
 }
 
 /** Serves the daymark.toml in `home`, which is in a temporary directory of its own. */
 export async function serve(home: string, options: ServeOptions = {}): Promise<Site> {
-  const { prepare = [], storeUrl, hasKeys = false, hasSchedule = true } = options;
+  const { prepare = [], storeUrl, hasKeys = false, hasSchedule = true, sampleDays, settings = {} } = options;
   const store = storeUrl === undefined ? {} : { DAYMARK_STORE_URL: storeUrl };
   const run = (...words: string[]): string => {
     const config = ["--config", join(home, "daymark.toml")];
@@ -104,7 +115,9 @@ export async function serve(home: string, options: ServeOptions = {}): Promise<S
           ...store,
           DAYMARK_HTTP_LISTEN: `127.0.0.1:${port}`,
           DAYMARK_SCHEDULE_ENABLED: String(hasSchedule),
-          DAYMARK_ACCESS_RATE_LIMIT_PER_MINUTE: "1000000",
+          ...(sampleDays === undefined ? {} : { DAYMARK_DRIFT_SAMPLE_DAYS: String(sampleDays) }),
+          ...NO_RATE_LIMIT,
+          ...settings,
         },
       });
       assert.ok(child.stderr);
@@ -169,6 +182,12 @@ export async function open(page: Page, url: string): Promise<void> {
   await settled(page);
 }
 
+/** Opens the table of the chart `name`, whose rows are made when it opens. */
+export async function showTable(page: Page, name: string): Promise<void> {
+  await page.getByText(`Table of ${name}`).click();
+  await page.locator(".numbers tbody").first().waitFor();
+}
+
 export async function settled(page: Page): Promise<void> {
   await page.waitForFunction(
     () => !document.querySelector(".skeleton, [aria-busy='true']") && document.querySelector("main h1, main h2"),
@@ -206,8 +225,62 @@ export async function fits(page: Page, what: string): Promise<void> {
   assert.deepEqual(beyond.slice(0, 5), [], `${what} is wider than the window`);
 }
 
+/** The rows of a CSV file (RFC 4180), the header first. */
+export function csvRows(text: string): string[][] {
+  const rows: string[][] = [];
+  let row: string[] = [];
+  for (const [, quoted, plain, end] of text.matchAll(/(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r?\n|$)/g)) {
+    row.push(quoted?.replaceAll('""', '"') ?? plain ?? "");
+    if (end === ",") continue;
+    if (row.length > 1 || row[0] !== "") rows.push(row);
+    row = [];
+  }
+  return rows;
+}
+
+/** How far what was shown has moved since the page was opened, as the Layout Instability API measures it. */
+export async function layoutShift(page: Page): Promise<number> {
+  return await page.evaluate(
+    () =>
+      new Promise<number>((resolve) => {
+        new PerformanceObserver((list) =>
+          resolve(list.getEntries().reduce((sum, entry) => sum + (entry as unknown as { value: number }).value, 0)),
+        ).observe({ type: "layout-shift", buffered: true });
+        // No entry means that nothing moved.
+        requestAnimationFrame(() => requestAnimationFrame(() => resolve(0)));
+      }),
+  );
+}
+
 /** Signs in on the page that asks for it. */
 export async function signIn(page: Page, key: string): Promise<void> {
   await page.getByLabel("API key or token").fill(key);
   await page.keyboard.press("Enter");
+}
+
+/** Replaces the stream of events by one that `tell` writes to. Call it before the page is opened. */
+export async function withToldEvents(page: Page): Promise<void> {
+  // As a text, because functions are compiled with helpers that the page does not have.
+  const content = `
+    window.EventSource = class extends EventTarget {
+      static CLOSED = 2;
+      readyState = 1;
+      constructor() {
+        super();
+        window.told = this;
+        queueMicrotask(() => this.onopen?.());
+      }
+      close() {
+        this.readyState = 2;
+      }
+    };`;
+  await page.addInitScript({ content });
+}
+
+/** Tells the page an event of the server, as the stream would. */
+export async function tell(page: Page, name: string, data: object): Promise<void> {
+  await page.evaluate(
+    ({ name, data }) => (window as unknown as { told: EventTarget }).told.dispatchEvent(new MessageEvent(name, { data })),
+    { name, data: JSON.stringify(data) },
+  );
 }

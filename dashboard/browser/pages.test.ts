@@ -5,18 +5,28 @@ import { after, before, describe, test } from "node:test";
 
 import type { Browser, Locator } from "playwright-core";
 
-import { accessible, day, demonstration, fits, launch, MISSING_DAYS, open, remove, settled, withPage, type Site } from "./harness.ts";
+import { accessible, csvRows, day, demonstration, fits, launch, layoutShift, MISSING_DAYS, open, remove, settled, showTable, type Site, withPage } from "./harness.ts";
 
 const PAGES = ["/", "/explore", "/explore?metrics=top_genres,posts_created,posts_total&by=week&as=stacked", "/explore?as=table"];
 
+interface Change {
+  absolute: number;
+}
 interface LatestAnswer {
   last_finished: string;
-  metrics: { metric_category: string; display_name: string; value: number; metric_date: string; change_from_week_before: { absolute: number } }[];
+  metrics: { metric_category: string; display_name: string; value: number; metric_date: string; change_from_day_before: Change; change_from_week_before: Change; change_from_month_before: Change }[];
 }
 interface SeriesAnswer {
   series: { points: { from: string; value: number | null }[] }[];
 }
 
+interface ExportedSeries {
+  metric_category: string;
+  points: { from: string; value: number | null }[];
+  gaps: { from: string; to: string; cause: string }[];
+}
+
+const daysIn = (from: string, to: string) => Math.round((Date.parse(to) - Date.parse(from)) / 86_400_000) + 1;
 const grouped = (value: number) => new Intl.NumberFormat("en-GB").format(value);
 
 /** Runs each sample that the dialog shows, as a user who pastes it would, and compares what it gives with the API. */
@@ -29,7 +39,7 @@ async function samplesWork(site: Site, dialog: Locator): Promise<void> {
   const given = (JSON.parse(curl) as SeriesAnswer).series[0]?.points.map(({ value }) => value);
   assert.deepEqual(given, expected, "curl");
 
-  const sql = (await sample("SQL")).replace("daymark.daily_metrics", "daily_metrics");
+  const sql = (await sample("SQL")).replaceAll("daymark.", "");
   const python = "import sqlite3, sys, json; print(json.dumps([float(row[2]) for row in sqlite3.connect(sys.argv[1]).execute(sys.argv[2])]))";
   const rows = execFileSync("python3", ["-c", python, `${site.directory}/daymark.db`, sql], { encoding: "utf8" });
   assert.deepEqual(JSON.parse(rows), expected, "SQL");
@@ -68,18 +78,19 @@ describe("the dashboard", () => {
         assert.ok(metric);
         const tile = page.locator("article", { has: page.getByRole("link", { name: metric.display_name, exact: true }) });
         assert.equal(await tile.locator(".value").innerText(), grouped(metric.value));
-        assert.ok((await tile.innerText()).includes(`+${grouped(metric.change_from_week_before.absolute)}`));
+        for (const change of [metric.change_from_day_before, metric.change_from_week_before, metric.change_from_month_before])
+          assert.ok((await tile.innerText()).includes(`+${grouped(change.absolute)}`), `${category}: ${change.absolute}`);
       }
       const header = await page.locator("header").innerText();
       assert.ok(header.includes("days in UTC") && header.includes("last collection completed"), header);
-      assert.ok(header.includes("records are missing"), "the missing days are told");
+      assert.ok(header.includes("records are missing"), "the header names the missing days");
     }));
 
   test("the chart's table has the values of the API, and a gap has its cause", () =>
     withPage(browser, {}, async (page) => {
       const [from, to] = [day(20), day(1)];
       await open(page, `${site.url}/explore?metrics=posts_created&from=${from}&to=${to}`);
-      await page.getByText("Table of New posts").click();
+      await showTable(page, "New posts");
       const rows = await page
         .locator(".numbers tbody td")
         .evaluateAll((cells) => cells.map((cell) => cell.textContent?.replace(/\s+/g, " ").trim()));
@@ -126,6 +137,110 @@ describe("the dashboard", () => {
       assert.ok(from > day(90) && from < to && to < day(1), `${from} to ${to}`);
     }));
 
+  test("another range is drawn at once from what is known of it, before its answer comes", () =>
+    withPage(browser, {}, async (page) => {
+      const [from, to] = [day(40), day(11)];
+      const { series } = await site.api<SeriesAnswer>(`/api/v1/metrics?category=posts_created&from=${day(60)}&to=${to}`);
+      const value = (date: string) => series[0]?.points.find((point) => point.from === date)?.value ?? assert.fail(date);
+      await open(page, `${site.url}/explore?metrics=posts_created&from=${from}&to=${to}`);
+      const chart = page.getByRole("application");
+      const spoken = page.locator("figure [aria-live=polite]");
+      const first = async () => {
+        await chart.focus();
+        await page.keyboard.press("Home");
+        return spoken.innerText();
+      };
+      for (const [name, begin, known] of [
+        ["Closer", day(33), true],
+        ["Earlier", day(48), false],
+      ] as const) {
+        let answer = () => {};
+        const held = new Promise<void>((resolve) => (answer = resolve));
+        await page.route("**/api/v1/metrics?*", async (route) => {
+          await held;
+          await route.continue();
+        });
+        const heights = await chart.locator("text[text-anchor=end]").allInnerTexts();
+        await page.getByRole("button", { name, exact: true }).click();
+        await page.waitForURL(new RegExp(`from=${begin}`));
+        assert.match(await first(), known ? new RegExp(`New posts ${value(begin)}\\.$`) : /New posts no value \(the answer is on its way\)\.$/);
+        assert.deepEqual(await chart.locator("text[text-anchor=end]").allInnerTexts(), heights, "the axis stays");
+        assert.equal(await page.locator(".legend").getByText("no value").count(), 0, "what is not known yet is no gap");
+        assert.equal(await page.locator(".panels").getAttribute("aria-busy"), "true");
+        answer();
+        await settled(page);
+        assert.match(await first(), new RegExp(`New posts ${value(begin)}\\.$`));
+        await page.unroute("**/api/v1/metrics?*");
+      }
+    }));
+
+  test("a part that is marked past the edge of the chart ends with the newest day", () =>
+    withPage(browser, {}, async (page) => {
+      await open(page, `${site.url}/explore?metrics=posts_created&days=90`);
+      const box = await page.getByRole("application").boundingBox();
+      assert.ok(box);
+      await page.mouse.move(box.x + box.width * 0.75, box.y + 100);
+      await page.mouse.down();
+      await page.mouse.move(box.x + box.width + 60, box.y + 120, { steps: 8 });
+      await page.mouse.up();
+      await page.waitForURL(new RegExp(`to=${day(1)}`));
+    }));
+
+  test("what the pointer shows is taken away by Escape, and by a range without that day", () =>
+    withPage(browser, {}, async (page) => {
+      await open(page, `${site.url}/explore?metrics=posts_created&days=90`);
+      const chart = page.getByRole("application");
+      await chart.hover();
+      await page.locator(".tip").waitFor();
+      await page.keyboard.press("Escape");
+      await page.locator(".tip").waitFor({ state: "hidden" });
+      // The way back leads to a shorter range while the cursor is at the end of the longer one.
+      await page.getByText("30 days", { exact: true }).click();
+      await page.waitForURL(/days=30/);
+      await page.getByText("90 days", { exact: true }).click();
+      await settled(page);
+      await chart.focus();
+      await page.keyboard.press("End");
+      await page.locator(".tip").waitFor();
+      await page.goBack();
+      await page.locator(".tip").waitFor({ state: "hidden" });
+    }));
+
+  test("dates are typed, and nothing happens before a date is whole", () =>
+    withPage(browser, { locale: "en-US" }, async (page) => {
+      await open(page, `${site.url}/?from=${day(40)}&to=${day(10)}`);
+      const before = page.url();
+      const [year, month, date] = day(35).split("-");
+      const from = page.getByLabel("From", { exact: true });
+      await from.focus();
+      // Month, day and year, as the locale of the browser has them.
+      for (const part of [month, date, year]) await page.keyboard.type(part ?? "");
+      assert.equal(page.url(), before, "a date is taken when the field is left");
+      await page.keyboard.press("Enter");
+      await page.waitForURL(new RegExp(`from=${day(35)}&to=${day(10)}`));
+      assert.equal(await page.getByLabel("To", { exact: true }).inputValue(), day(10));
+      // A year that is typed in part is none.
+      await page.getByLabel("To", { exact: true }).focus();
+      await from.focus();
+      for (const part of [month, date, "0002"]) await page.keyboard.type(part ?? "");
+      await page.getByLabel("To", { exact: true }).focus();
+      assert.equal(await from.inputValue(), day(35));
+      assert.match(page.url(), new RegExp(`from=${day(35)}`));
+    }));
+
+  test("while the charts cannot be shown, another range can be chosen", () =>
+    withPage(browser, {}, async (page) => {
+      const problem = { type: "urn:daymark:problem:internal", title: "The server failed", status: 500, detail: "its log has the reason" };
+      await page.route("**/api/v1/metrics?*interval=day*", (route) =>
+        route.fulfill({ status: 500, contentType: "application/problem+json", body: JSON.stringify(problem) }),
+      );
+      await page.goto(site.url);
+      await page.getByText("What was asked cannot be shown.").waitFor();
+      await page.unroute("**/api/v1/metrics?*interval=day*");
+      await page.getByText("7 days", { exact: true }).click();
+      await page.getByRole("application", { name: /^Activity/ }).waitFor();
+    }));
+
   test("the whole state is in the address, and the way back leads back", () =>
     withPage(browser, {}, async (page) => {
       await open(page, `${site.url}/explore`);
@@ -163,6 +278,7 @@ describe("the dashboard", () => {
       for (const [name, begin] of [
         ["CSV", "metric_date,"],
         ["JSON", "["],
+        ["Parquet", "PAR1"],
         ["SVG", "<svg"],
       ] as const) {
         const [download] = await Promise.all([
@@ -180,6 +296,83 @@ describe("the dashboard", () => {
       const text = await dialog.innerText();
       await samplesWork(site, dialog);
       assert.ok(text.includes("curl --header") && text.includes(".from(\"daily_metrics\")") && text.includes("FROM daymark.daily_metrics"), text);
+    }));
+
+  test("each cell of the exported CSV is what the API answers", () =>
+    withPage(browser, {}, async (page) => {
+      const metrics = ["posts_created", "engagement_rate", "top_genres"];
+      const [from, to] = [day(20), day(1)];
+      await open(page, `${site.url}/explore?metrics=${metrics.join(",")}&from=${from}&to=${to}`);
+      const [download] = await Promise.all([page.waitForEvent("download"), page.locator(".exports").getByText("CSV", { exact: true }).click()]);
+      let text = "";
+      for await (const chunk of await download.createReadStream()) text += String(chunk);
+      const [header = [], ...rows] = csvRows(text);
+      const query = `category=${metrics.join(",")}&from=${from}&to=${to}`;
+      const file = await site.api<Record<string, unknown>[]>(`/api/v1/export?format=json&${query}`);
+      assert.deepEqual(Object.keys(file[0] ?? {}), header);
+      assert.equal(rows.length, file.length);
+      const cell = (value: unknown) => (value === null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value));
+      rows.forEach((row, index) => assert.deepEqual(row, Object.values(file[index] ?? {}).map(cell), `row ${index + 2}`));
+      // The series that the chart shows have the same values, and a day without one has its cause.
+      const { series } = await site.api<{ series: ExportedSeries[] }>(`/api/v1/metrics?${query}`);
+      assert.equal(series.length * daysIn(from, to), rows.length);
+      const column = (row: string[], name: string) => row[header.indexOf(name)];
+      for (const { metric_category, points, gaps } of series)
+        for (const { from: date, value } of points) {
+          const row = rows.find((row) => column(row, "metric_category") === metric_category && column(row, "metric_date") === date);
+          const state = value === null ? gaps.find((gap) => gap.from <= date && gap.to >= date)?.cause : "recorded";
+          assert.deepEqual([row && column(row, "value"), row && column(row, "state")], [value === null ? "" : String(value), state], `${metric_category} ${date}`);
+        }
+    }));
+
+  test("on a phone, a tap shows a day, a second one opens it, and a finger that moves goes from day to day", () =>
+    withPage(browser, { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true }, async (page) => {
+      await open(page, `${site.url}/explore?metrics=posts_created&days=30`);
+      const { series } = await site.api<SeriesAnswer>(`/api/v1/metrics?category=posts_created&from=${day(30)}&to=${day(1)}`);
+      const points = series[0]?.points ?? [];
+      const name = (date: string) =>
+        new Date(date).toLocaleDateString("en-GB", { weekday: "short", day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
+      const chart = page.getByRole("application");
+      await chart.scrollIntoViewIfNeeded();
+      const box = await chart.boundingBox();
+      assert.ok(box);
+      const tip = page.locator(".tip");
+      /** The day that the tip shows, with its value. */
+      const shown = async () => {
+        const title = await tip.locator("strong").innerText();
+        const point = points.find(({ from }) => name(from) === title) ?? assert.fail(title);
+        assert.equal(await tip.locator(".value").innerText(), point.value === null ? "–" : grouped(point.value), title);
+        return point.from;
+      };
+      const [x, y] = [box.x + box.width / 2, box.y + 120];
+      await page.touchscreen.tap(x, y);
+      await tip.waitFor();
+      const tapped = await shown();
+      const session = await page.context().newCDPSession(page);
+      const touch = (type: "touchStart" | "touchMove" | "touchEnd", at?: number) =>
+        session.send("Input.dispatchTouchEvent", { type, touchPoints: at === undefined ? [] : [{ x: at, y }] });
+      await touch("touchStart", x);
+      for (const part of [0.55, 0.6, 0.65, 0.7]) await touch("touchMove", box.x + box.width * part);
+      await page.waitForFunction((title) => document.querySelector(".tip strong")?.textContent !== title, name(tapped));
+      await touch("touchEnd");
+      const moved = await shown();
+      assert.ok(moved > tapped, `${tapped} to ${moved}`);
+      assert.ok(page.url().endsWith("days=30"), "a finger that reads does not zoom");
+      await page.touchscreen.tap(x, y);
+      await page.touchscreen.tap(x, y);
+      const dialog = page.getByRole("dialog", { name: name(tapped) });
+      await dialog.waitFor();
+      await dialog.getByRole("button", { name: "Close" }).tap();
+      await dialog.waitFor({ state: "hidden" });
+      await page.getByRole("button", { name: "Closer" }).tap();
+      await page.waitForURL(/from=/);
+      await settled(page);
+      const zoomed = new URL(page.url()).searchParams;
+      assert.equal(daysIn(zoomed.get("from") ?? "", zoomed.get("to") ?? ""), 15);
+      await page.getByRole("button", { name: "Wider" }).tap();
+      await page.waitForURL((url) => daysIn(url.searchParams.get("from") ?? "", url.searchParams.get("to") ?? "") === 30);
+      await settled(page);
+      await fits(page, "Explore on a phone");
     }));
 
   for (const colorScheme of ["light", "dark"] as const)
@@ -200,6 +393,18 @@ describe("the dashboard", () => {
       await page.emulateMedia({ media: "print" });
       assert.ok(!(await page.getByRole("navigation").isVisible()));
       assert.ok((await page.pdf()).length > 10_000);
+    }));
+
+  test("the page of the API is read and tried under a policy without inline scripts and styles", () =>
+    withPage(browser, {}, async (page) => {
+      const answer = await page.goto(`${site.url}/docs/`);
+      assert.doesNotMatch(answer?.headers()["content-security-policy"] ?? "unsafe-inline", /unsafe-inline|unsafe-eval/);
+      const latest = page.locator("#operations-record-latest");
+      await latest.locator(".opblock-summary-control").click();
+      await latest.getByRole("button", { name: "Execute" }).click();
+      await latest.locator(".live-responses-table").getByText("last_finished").first().waitFor();
+      await page.getByRole("button", { name: "Authorize" }).click();
+      await page.locator(".dialog-ux").waitFor();
     }));
 
   test("a chosen theme stays, whatever the system's is", () =>
@@ -228,19 +433,29 @@ describe("the dashboard", () => {
       assert.ok(bytes <= 90_000, `${bytes} bytes`);
     }));
 
+  test("the name is painted while the script is on its way, where the header will be", () =>
+    withPage(browser, {}, async (page) => {
+      let answer = () => {};
+      const held = new Promise<void>((resolve) => (answer = resolve));
+      await page.route("**/_app/immutable/*.js", async (route) => {
+        await held;
+        await route.continue();
+      });
+      await page.goto(site.url, { waitUntil: "commit" });
+      const boot = page.locator("#boot");
+      const mark = async (within: string) => await page.locator(`${within} svg`).first().boundingBox();
+      await boot.getByText("Daymark").waitFor();
+      const before = await mark("#boot");
+      answer();
+      await settled(page);
+      assert.deepEqual(await mark("header"), before);
+      assert.equal(await boot.count(), 0);
+    }));
+
   test("nothing moves while the first page loads", () =>
     withPage(browser, {}, async (page) => {
       await open(page, site.url);
-      const shift = await page.evaluate(
-        () =>
-          new Promise<number>((resolve) => {
-            new PerformanceObserver((list) =>
-              resolve(list.getEntries().reduce((sum, entry) => sum + (entry as unknown as { value: number }).value, 0)),
-            ).observe({ type: "layout-shift", buffered: true });
-            // No entry means that nothing moved.
-            requestAnimationFrame(() => requestAnimationFrame(() => resolve(0)));
-          }),
-      );
+      const shift = await layoutShift(page);
       assert.ok(shift < 0.1, `layout shift ${shift}`);
     }));
 
@@ -253,7 +468,7 @@ describe("the dashboard", () => {
       assert.equal(await page.locator("noscript table").nth(1).locator("tbody tr").count(), 30);
     }));
 
-  test("while the server is away the last answer stays and is marked, and comes back by itself", () =>
+  test("while the server is away the last answer stays and is marked, until another one is asked for", () =>
     withPage(browser, {}, async (page) => {
       await open(page, site.url);
       const value = await page.locator(".value").first().innerText();

@@ -4,7 +4,7 @@ import { after, before, describe, test } from "node:test";
 
 import type { Browser, Page } from "playwright-core";
 
-import { day, demonstration, launch, open, remove, settled, signIn, withPage, type Site } from "./harness.ts";
+import { accessible, day, demonstration, fits, launch, open, remove, settled, showTable, signIn, type Site, withPage } from "./harness.ts";
 
 const STORES = [
   { name: "SQLite", storeUrl: undefined },
@@ -93,6 +93,229 @@ for (const { name, storeUrl } of STORES)
         assert.ok(site.run("alerts").includes("moving"));
       }));
 
+    /** Moves the cursor of the chart of new posts, of 30 days, to a day, and returns what is spoken of it. */
+    async function spokenOf(page: Page, date: string): Promise<string> {
+      const chart = page.getByRole("application", { name: /^New posts/ });
+      await chart.focus();
+      await page.keyboard.press("Home");
+      for (let at = day(30); at < date; at = new Date(Date.parse(at) + 86_400_000).toISOString().slice(0, 10)) await page.keyboard.press("ArrowRight");
+      return await page.locator("figure", { has: chart }).locator("[aria-live]").innerText();
+    }
+    interface Corrections {
+      corrections: { metric_date: string; value: number | null; recorded_value: number; reason: string; author: string; is_in_force: boolean }[];
+    }
+    const POSTS = "/explore?metrics=posts_created&days=30";
+    const REASON = "<b>spam</b> was counted";
+
+    test("an admin corrects a day by keyboard, sees the difference first, and takes it back", () =>
+      withPage(browser, {}, async (page) => {
+        const date = day(12);
+        const before = new Date().toISOString();
+        await signedIn(page, "admin", POSTS);
+        const recorded = /New posts (\d+)/.exec(await spokenOf(page, date))?.[1];
+        await page.keyboard.press("Enter");
+        const dialog = page.getByRole("dialog");
+        await dialog.getByLabel("The right value").focus();
+        await page.keyboard.type("7");
+        await page.keyboard.press("Tab");
+        await page.keyboard.type(REASON);
+        await page.keyboard.press("Enter");
+        await dialog.getByText(`${recorded} becomes 7; ${recorded} stays recorded.`).waitFor();
+        await accessible(page, "the form of a correction");
+        assert.deepEqual((await api<Corrections>("/api/v1/corrections")).corrections, [], "the difference is shown before anything is written");
+        await page.keyboard.press("Tab");
+        await page.keyboard.press("Tab");
+        await page.keyboard.press("Enter");
+        await dialog.getByText("Revision 1 is written.").waitFor();
+        const { corrections } = await api<Corrections>("/api/v1/corrections");
+        const [made] = corrections;
+        assert.deepEqual([made?.metric_date, made?.value, String(made?.recorded_value), made?.reason], [date, 7, recorded, REASON]);
+        assert.ok(site.run("corrections", "--format", "json").includes("was counted"));
+        await page.keyboard.press("Escape");
+        await page.locator("figure .corrected .diamond").waitFor();
+        assert.match(await spokenOf(page, date), new RegExp(`New posts 7, corrected from ${recorded} by key:\\S+: ${REASON}`));
+        await accessible(page, "a chart with a correction");
+        await showTable(page, "New posts");
+        await page.getByRole("cell", { name: `7 corrected from ${recorded}` }).waitFor();
+        // Without corrections, and as of before the correction, the recorded value is shown.
+        for (const look of ["values=recorded", `as_of=${before}`]) {
+          await open(page, `${site.url}${POSTS}&${look}`);
+          await page.getByRole("application", { name: /^New posts/ }).waitFor();
+          assert.match(await spokenOf(page, date), new RegExp(`New posts ${recorded}(\\.|, reconstructed)`));
+        }
+        await page.getByRole("radio", { name: "as recorded" }).check();
+        await page.waitForURL(/values=recorded/);
+
+        await page.getByRole("link", { name: "Operations" }).click();
+        await page.getByRole("link", { name: "Corrections", exact: true }).click();
+        const row = page.getByRole("row", { name: REASON });
+        await row.waitFor();
+        await accessible(page, "the list of corrections");
+        await row.getByRole("button").click();
+        await dialog.getByRole("button", { name: "Take back… revision 1" }).click();
+        await dialog.getByLabel(/^Reason/).fill("of another day");
+        await dialog.getByRole("button", { name: "Show the difference" }).click();
+        await dialog.getByText(`7 becomes ${recorded}`).waitFor();
+        await dialog.getByRole("button", { name: "Take it back", exact: true }).click();
+        await dialog.getByText("Revision 2 is written.").waitFor();
+        await page.keyboard.press("Escape");
+        await page.getByRole("row", { name: /revision 1 is taken back/ }).waitFor();
+        await page.getByRole("radio", { name: "in force" }).check();
+        await page.getByText("No correction matches this filter.").waitFor();
+      }));
+
+    test("a day and a time say as of when, and the page shows what the API knew then", () =>
+      withPage(browser, {}, async (page) => {
+        const [from, to] = [day(30), day(1)];
+        await signedIn(page, "admin", `/explore?metrics=posts_created&from=${from}&to=${to}&as=table`);
+        /** Compares the table with the API, cell by cell, and returns how many days have a value. */
+        const compared = async (asOf: string): Promise<number> => {
+          await settled(page);
+          const query = `category=posts_created&from=${from}&to=${to}&as_of=${asOf}`;
+          const { series } = await api<{ series: { points: { from: string; value: number | null }[] }[] }>(`/api/v1/metrics?${query}`);
+          const values = (series[0]?.points ?? []).map(({ value }) => (value === null ? "–" : value.toLocaleString("en-GB")));
+          const cells = await page.locator(".panels tbody td").evaluateAll((cells) => cells.map((cell) => cell.firstChild?.textContent?.trim()));
+          assert.deepEqual(cells.reverse(), values, asOf);
+          return values.filter((value) => value !== "–").length;
+        };
+        const banner = page.getByRole("status").filter({ hasText: "As known at" });
+        assert.equal(await banner.count(), 0);
+        const group = page.getByRole("group", { name: "As known, times in UTC" });
+        await group.getByLabel("As known on").fill(day(15));
+        await page.keyboard.press("Enter");
+        await page.waitForURL(new RegExp(`as_of=${day(15)}$`));
+        const medium = new Date(day(15)).toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" });
+        await banner.filter({ hasText: `As known at the end of ${medium}, times in UTC` }).waitFor();
+        await compared(day(15));
+        // At noon, the day before was the last that was over.
+        await group.getByLabel("at", { exact: true }).fill("12:00");
+        await page.keyboard.press("Enter");
+        const instant = `${day(15)}T12:00:00Z`;
+        await page.waitForURL((url) => url.searchParams.get("as_of") === instant);
+        await banner.filter({ hasText: `As known at ${medium}, 12:00, times in UTC` }).waitFor();
+        await compared(instant);
+        await page.reload();
+        await settled(page);
+        assert.equal(await group.getByLabel("at", { exact: true }).inputValue(), "12:00");
+        await accessible(page, "explore as of an instant");
+        // What was recorded meanwhile is known now.
+        const now = new Date().toISOString();
+        await open(page, `${site.url}/explore?metrics=posts_created&from=${from}&to=${to}&as=table&as_of=${now}`);
+        assert.ok((await compared(now)) >= 28, "the recorded days are known");
+        await banner.getByRole("button", { name: "Show what is known now" }).click();
+        await page.waitForURL((url) => !url.searchParams.has("as_of"));
+        await banner.waitFor({ state: "hidden" });
+      }));
+
+    test("a correction that came after the difference was shown is not overwritten, and a late difference is not shown", () =>
+      withPage(browser, {}, async (page) => {
+        const date = day(14);
+        await signedIn(page, "admin", POSTS);
+        await spokenOf(page, date);
+        await page.keyboard.press("Enter");
+        const dialog = page.getByRole("dialog");
+        const right = dialog.getByLabel("The right value");
+        const show = dialog.getByRole("button", { name: "Show the difference" });
+        // The answer for 7 comes after 8 was typed.
+        let answer = () => {};
+        const held = new Promise<void>((resolve) => (answer = resolve));
+        await page.route("**/api/v1/corrections", async (route) => {
+          if (route.request().postDataJSON()?.corrections[0].value === "7") await held;
+          await route.continue();
+        });
+        await right.fill("7");
+        await dialog.getByLabel(/^Reason/).fill(REASON);
+        await show.click();
+        await right.fill("8");
+        const late = page.waitForResponse((response) => response.request().postDataJSON()?.corrections[0].value === "7");
+        answer();
+        await (await late).finished();
+        await show.click();
+        await dialog.getByText(/becomes 8;/).waitFor();
+        assert.equal(await dialog.getByText(/becomes 7;/).count(), 0);
+        site.run("correct", "posts_created", "--date", date, "--value", "6", "--reason", "counted again", "--yes");
+        await dialog.getByRole("button", { name: "Correct", exact: true }).click();
+        await dialog.getByText("was corrected after you looked at it").waitFor();
+        await dialog.getByText("counted again").waitFor();
+        await show.click();
+        await dialog.getByText("6 becomes 8;").waitFor();
+        await dialog.getByRole("button", { name: "Correct", exact: true }).click();
+        await dialog.getByText("Revision 2 is written.").waitFor();
+      }));
+
+    test("a withdrawn day is a gap with its reason, and a reader has no form for it", () =>
+      withPage(browser, { viewport: { width: 320, height: 640 } }, async (page) => {
+        const date = day(9);
+        await signedIn(page, "reader", POSTS);
+        site.run("correct", "posts_created", "--date", date, "--withdraw", "--reason", "the import failed", "--yes");
+        // The corrected day of the test before has a cross, too.
+        await page.locator("figure .corrected .cross").nth(1).waitFor();
+        assert.match(await spokenOf(page, date), /no value \(withdrawn: .*; withdrawn by cli:\S+: the import failed \(\d+ was recorded\)\)/);
+        await page.keyboard.press("Enter");
+        const dialog = page.getByRole("dialog");
+        await dialog.getByText("requires the scope correct").waitFor();
+        assert.match(await dialog.innerText(), /the import failed/);
+        assert.equal(await dialog.getByRole("textbox").count(), 0);
+        await accessible(page, "a withdrawn day, for a reader");
+        await page.keyboard.press("Escape");
+        await page.getByRole("link", { name: "All corrections" }).click();
+        await page.getByRole("row", { name: /the import failed/ }).waitFor();
+        await fits(page, "the list of corrections");
+        const link = await page.getByRole("group", { name: "Export these corrections" }).getByRole("link", { name: "CSV" }).getAttribute("href");
+        const csv = await page.evaluate(async (link) => await (await fetch(link)).text(), link ?? "");
+        assert.match(csv, /^metric_date,[^]*,the import failed,/);
+        const body = JSON.stringify({ reason: "none", corrections: [{ metric_category: "posts_created", date, value: 1 }] });
+        const status = await page.evaluate(
+          async (body) => (await fetch("/api/v1/corrections", { method: "POST", body, headers: { "content-type": "application/json" } })).status,
+          body,
+        );
+        assert.equal(status, 403);
+      }));
+
+    test("restated days and redacted labels are listed and exported among the corrections", () =>
+      withPage(browser, {}, async (page) => {
+        const query = `category=top_genres&from=${day(9)}&to=${day(9)}&metadata=true`;
+        const { series } = await api<{ series: { points: { metadata: { breakdown: Record<string, number> } }[] }[] }>(`/api/v1/metrics?${query}`);
+        const genre = Object.keys(series[0]?.points[0]?.metadata.breakdown ?? {})[0] ?? assert.fail("no genre was recorded");
+        const define = (filter: object) =>
+          api("/api/v1/definitions/restated_tracks", { method: "PUT", body: JSON.stringify({ measure: "created", source: "tracks", filter }) });
+        await define({ genre });
+        site.run("backfill", "--metric", "restated_tracks", "--from", day(9), "--to", day(5));
+        await define({});
+        site.run("restate", "restated_tracks", "--reason", "one genre was counted", "--yes");
+        await signedIn(page, "admin", "/operations/corrections");
+        const { redactions: none } = await api<{ redactions: object[] }>("/api/v1/redactions");
+        assert.deepEqual(none, []);
+        await page.getByText("No label was redacted.").waitFor();
+        site.run("redact", "--label", genre, "--reason", "erasure request 17", "--yes");
+        const rows = page.getByRole("region", { name: "Table of corrections" }).locator("tbody tr");
+        for (const [name, basis, kind] of [
+          ["restated", "reconstruction", "restated under version 2"],
+          ["label redacted", "redaction", "label redacted"],
+        ] as const) {
+          await page.getByRole("radio", { name, exact: true }).check();
+          await page.waitForURL(new RegExp(`basis=${basis}`));
+          await page.locator("tbody tr:first-child", { hasText: kind }).waitFor();
+          const listed = async (limit: number) =>
+            (await api<{ corrections: { batch_id: string }[] }>(`/api/v1/corrections?basis=${basis}&limit=${limit}`)).corrections;
+          const shown = await rows.allInnerTexts();
+          assert.ok(shown.length > 0 && shown.every((text) => text.includes(kind)), shown.join("\n"));
+          assert.equal(shown.length, (await listed(50)).length);
+          const link = await page.getByRole("group", { name: "Export these corrections" }).getByRole("link", { name: "JSON" }).getAttribute("href");
+          const file = await page.evaluate(async (link) => (await (await fetch(link)).json()) as { batch_id: string }[], link ?? "");
+          assert.deepEqual(file.map((one) => one.batch_id), (await listed(200)).map((one) => one.batch_id));
+        }
+        const { redactions } = await api<{ redactions: { placeholder: string }[] }>("/api/v1/redactions");
+        const row = page.getByRole("region", { name: "Table of redactions" }).locator("tbody tr");
+        assert.match(await row.innerText(), new RegExp(`${redactions[0]?.placeholder}[^]*Top genres: \\d+ records, [^]*erasure request 17`));
+        const link = await page.getByRole("group", { name: "Export the redactions" }).getByRole("link", { name: "CSV" }).getAttribute("href");
+        const csv = await page.evaluate(async (link) => await (await fetch(link)).text(), link ?? "");
+        assert.ok(csv.includes(`${redactions[0]?.placeholder},`) && !csv.includes(genre), csv);
+        await accessible(page, "the list of corrections and redactions");
+        await page.setViewportSize({ width: 320, height: 640 });
+        await fits(page, "the list of corrections and redactions");
+      }));
+
     test("while the API is slow, a skeleton stands where its answer will be", () =>
       withPage(browser, {}, async (page) => {
         await signedIn(page, "reader");
@@ -108,7 +331,7 @@ for (const { name, storeUrl } of STORES)
         await page.getByRole("application", { name: /^New comments/ }).waitFor();
       }));
 
-    test("an API that fails is told of with what to do, and the rest of the page stays", () =>
+    test("a failing API is reported with a remedy, and the rest of the page stays", () =>
       withPage(browser, {}, async (page) => {
         await signedIn(page, "reader");
         const problem = { type: "urn:daymark:problem:internal", title: "The server failed", status: 500, detail: "its log has the reason" };

@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 
 import type { Browser, Page } from "playwright-core";
 
-import { accessible, day, demonstration, fits, HOSTILE, launch, MISSING_DAYS, open, remove, settled, withPage, type Site } from "./harness.ts";
+import { accessible, day, demonstration, fits, HOSTILE, launch, MISSING_DAYS, open, remove, settled, showTable, type Site, withPage } from "./harness.ts";
 
 /** Posts of the last finished day, many times as many as usual. */
 const BUSY_POSTS = 400;
@@ -101,7 +101,7 @@ describe("a newcomer", () => {
       await open(page, site.url);
       await page.getByRole("button", { name: "Count again now" }).click();
       const section = page.getByRole("region", { name: "Comments, counted again" });
-      assert.match(await section.innerText(), /as recorded; the platform's rows now give [\d,]+ \(−[\d,]+\)/);
+      assert.match(await section.innerText(), /the value in force is [\d,]+; the platform's rows now give [\d,]+ \(−[\d,]+\)/);
     }));
 
   test("finds which metric is unusual this week, and by what it was judged", () =>
@@ -128,7 +128,7 @@ describe("a newcomer", () => {
       const listed = page.getByRole("region", { name: "Unusual values" }).getByRole("listitem");
       assert.equal(await listed.count(), 1);
       await accessible(page, "explore with an unusual value");
-      // Where several metrics are shown, the unusual one is told by its name.
+      // Where several metrics are shown, the unusual one is named.
       await open(page, `${site.url}/explore?metrics=posts_created,comments_created&days=30&as=bar`);
       assert.ok((await listed.filter({ hasText: /New posts 400/ }).count()) === 1, await page.getByRole("region", { name: "Unusual values" }).innerText());
     }));
@@ -155,12 +155,12 @@ describe("a newcomer", () => {
       await page.getByRole("link", { name: "Its last year" }).click();
       await page.waitForURL(/metrics=jazz_posts&days=365/);
       await page.getByRole("heading", { name: "Explore" }).waitFor();
-      await page.getByText("Table of Posts about jazz").click();
+      await showTable(page, "Posts about jazz");
       const days = page.locator(".numbers tbody tr");
       await days.nth(364).waitFor();
       assert.equal(await days.count(), 365);
       await open(page, site.url);
-      assert.match(await page.getByRole("application", { name: /^Activity/ }).locator("xpath=ancestor::figure").innerText(), /New posts/);
+      assert.match(await page.getByRole("application", { name: /^Activity/ }).locator("xpath=ancestor::figure").innerText(), /Posts about jazz/);
       await open(page, `${site.url}/definitions`);
       await page.getByRole("link", { name: "Posts about jazz" }).waitFor();
     }));

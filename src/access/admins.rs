@@ -1,11 +1,9 @@
 //! Looks up which users are admins, in a boolean column of one of the platform's tables (`access.admin_column`).
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
 
 use crate::{
@@ -137,18 +135,14 @@ impl SchemaCache {
         let reading = tokio::time::timeout(self.timeout, self.platform.inspect()).await;
         let schema = reading.unwrap_or_else(|_| Err(timed_out(self.timeout))).map(Arc::new);
         if let Ok(schema) = &schema {
-            *self.lock() = Some((Arc::clone(schema), now));
+            *self.cache.lock() = Some((Arc::clone(schema), now));
         }
         drop(guard);
         schema
     }
 
     fn cached(&self) -> Option<(Arc<Schema>, Timestamp)> {
-        self.lock().clone()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(Arc<Schema>, Timestamp)>> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+        self.cache.lock().clone()
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    Credentials, Denied, Mode, Principal, Role, Scope, Scopes,
+    Credentials, Denied, Mode, Principal, Role, Scopes,
     backoff::Backoff,
     credential_cache::CredentialCache,
     credential_verifier::{CredentialVerifier, VerifiedIdentity},
@@ -84,9 +84,9 @@ impl Access {
         if !self.is_open.load(Ordering::Acquire) {
             return Ok(Mode::Required);
         }
-        match self.store.api_keys().await {
-            Ok(keys) if keys.is_empty() => Ok(Mode::Open),
-            Ok(_) => {
+        match self.store.has_api_keys().await {
+            Ok(false) => Ok(Mode::Open),
+            Ok(true) => {
                 if self.is_open.swap(false, Ordering::AcqRel) {
                     tracing::info!("an API key was created: from now on requests need credentials");
                 }
@@ -256,7 +256,7 @@ fn distinct<'a>(credentials: Credentials<'a>) -> Result<impl Iterator<Item = &'a
 
 /// The principal of all requests to an open server, which may do everything.
 fn open_principal(address: IpAddr) -> Principal {
-    super::credentials::principal_at(address, Role::Service, Scopes::of(&Scope::ALL))
+    super::credentials::principal_at(address, Role::Service, Scopes::ALL)
 }
 
 /// Returns the token of `Bearer <token>`. The scheme's name may be in any case (RFC 9110, section 11.1).

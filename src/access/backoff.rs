@@ -7,11 +7,11 @@
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr},
-    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 
 use crate::clock::has_passed;
 
@@ -43,7 +43,7 @@ struct FailureHistory {
 impl Backoff {
     /// The remaining wait of an address that is in backoff.
     pub fn wait(&self, address: IpAddr, now: Timestamp) -> Option<Duration> {
-        let failures = self.lock().get(&network(address)).copied()?;
+        let failures = self.0.lock().get(&network(address)).copied()?;
         let wait = failures.wait_until.duration_since(now);
         // A wait longer than the maximum means that the clock was set back; it is ignored.
         (wait <= MAX_DELAY).then(|| Duration::try_from(wait).ok()).flatten().filter(|wait| !wait.is_zero())
@@ -52,7 +52,7 @@ impl Backoff {
     /// Whether another credential may be verified although the address is in backoff. The call counts as one
     /// verification.
     pub fn may_verify(&self, address: IpAddr, now: Timestamp) -> bool {
-        let mut addresses = self.lock();
+        let mut addresses = self.0.lock();
         let Some(FailureHistory { verifications: (count, since), .. }) = addresses.get_mut(&network(address))
         else {
             return true;
@@ -68,13 +68,13 @@ impl Backoff {
     pub fn hold_up(&self, address: IpAddr, now: Timestamp, wait: Duration) {
         let wait = SignedDuration::try_from(wait).unwrap_or(MAX_DELAY).min(MAX_DELAY);
         let until = now.saturating_add(wait).unwrap_or(now);
-        let mut addresses = self.lock();
+        let mut addresses = self.0.lock();
         let failures = entry_of(&mut addresses, address, now);
         failures.wait_until = failures.wait_until.max(until);
     }
 
     pub fn failed(&self, address: IpAddr, now: Timestamp) {
-        let mut addresses = self.lock();
+        let mut addresses = self.0.lock();
         let failures = entry_of(&mut addresses, address, now);
         if is_forgotten(failures, now) {
             failures.count = 0;
@@ -90,15 +90,11 @@ impl Backoff {
 
     /// Frees the memory of addresses whose failures are forgotten. The server calls this every few seconds.
     pub fn run_upkeep(&self, now: Timestamp) {
-        let mut addresses = self.lock();
+        let mut addresses = self.0.lock();
         addresses.retain(|_, failures| !is_forgotten(failures, now));
         if addresses.capacity() > 4 * addresses.len().max(64) {
             addresses.shrink_to_fit();
         }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, FailureHistory>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -189,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_held_up_waits_that_long_and_has_not_failed() {
+    fn an_address_put_into_backoff_waits_without_counting_a_failure() {
         let (backoff, address) = (Backoff::default(), address("192.0.2.1"));
         backoff.hold_up(address, START, Duration::from_secs(2));
         assert_eq!(backoff.wait(address, START), Some(Duration::from_secs(2)));
@@ -219,9 +215,9 @@ mod tests {
             backoff.failed(IpAddr::V4(u32::try_from(number).unwrap().into()), START);
         }
         backoff.run_upkeep(START + 1.minutes());
-        assert_eq!(backoff.lock().len(), MAX_ADDRESSES);
+        assert_eq!(backoff.0.lock().len(), MAX_ADDRESSES);
         backoff.run_upkeep(START + 15.minutes());
-        assert!(backoff.lock().is_empty() && backoff.lock().capacity() < 100);
+        assert!(backoff.0.lock().is_empty() && backoff.0.lock().capacity() < 100);
     }
 
     #[test]
@@ -242,7 +238,7 @@ mod tests {
             let address = IpAddr::V4(u32::try_from(number).unwrap().into());
             backoff.failed(address, START + i64::try_from(number).unwrap().milliseconds());
         }
-        let addresses = backoff.lock();
+        let addresses = backoff.0.lock();
         assert!(
             addresses.len() <= MAX_ADDRESSES && addresses.len() > MAX_ADDRESSES / 2,
             "{}",

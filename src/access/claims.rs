@@ -100,7 +100,7 @@ impl Claims {
             (Some(_), _) => return Err(UNKNOWN_DAYMARK_ROLE),
             (None, None) => return Ok(Role::Reader),
         };
-        Role::from_name(name).filter(|role| *role != Role::Anonymous).ok_or(UNKNOWN_DAYMARK_ROLE)
+        name.parse().ok().filter(|role| *role != Role::Anonymous).ok_or(UNKNOWN_DAYMARK_ROLE)
     }
 }
 

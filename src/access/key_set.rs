@@ -3,12 +3,16 @@
 //! in use.
 
 use std::sync::{
-    Arc, Mutex, PoisonError, RwLock,
+    Arc,
     atomic::{AtomicU64, Ordering},
 };
 
 use jiff::{SignedDuration, Timestamp};
-use jsonwebtoken::{Algorithm, DecodingKey};
+use jsonwebtoken::{
+    Algorithm, DecodingKey, DecodingKeyKind,
+    jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse},
+};
+use parking_lot::{Mutex, RwLock};
 use serde::Deserialize;
 
 use super::{key_source, verify_error::VerifyError};
@@ -115,7 +119,7 @@ impl KeySet {
     /// # Errors
     /// The reason why the set cannot be read. It does not contain the location.
     async fn read(&self, now: Timestamp) -> Result<(), String> {
-        *self.tried_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+        *self.tried_at.lock() = Some(now);
         let location = self.location.clone();
         let read = tokio::task::spawn_blocking(move || key_source::read(&location)).await;
         let text = read.map_err(|error| error.to_string()).flatten()?;
@@ -125,7 +129,7 @@ impl KeySet {
     }
 
     fn replace(&self, new: Loaded) {
-        let mut loaded = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
+        let mut loaded = self.loaded.write();
         let has_changed = loaded.as_ref().is_none_or(|old| old.text != new.text);
         *loaded = Some(Arc::new(new));
         if has_changed {
@@ -134,12 +138,12 @@ impl KeySet {
     }
 
     fn loaded(&self) -> Option<Arc<Loaded>> {
-        self.loaded.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.loaded.read().clone()
     }
 
     fn may_try(&self, now: Timestamp) -> bool {
         let interval = if self.loaded().is_some() { MIN_INTERVAL } else { MIN_INTERVAL_WITHOUT_KEYS };
-        let tried_at = *self.tried_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let tried_at = *self.tried_at.lock();
         tried_at.is_none_or(|tried_at| has_passed(tried_at, interval, now))
     }
 }
@@ -159,54 +163,32 @@ struct KeySetText {
     keys: Vec<serde_json::Value>,
 }
 
-/// The members of a JSON Web Key (RFC 7517 and 7518) that are read.
-#[derive(Deserialize)]
-struct Jwk {
-    kty: String,
-    kid: Option<String>,
-    #[serde(rename = "use")]
-    usage: Option<String>,
-    key_ops: Option<Vec<String>>,
-    alg: Option<String>,
-    crv: Option<String>,
-    n: Option<String>,
-    e: Option<String>,
-    x: Option<String>,
-    y: Option<String>,
-}
-
 /// Returns the keys of the set that can be used here. Keys of other types and keys for encryption are skipped.
 fn parse(text: &[u8]) -> Result<Vec<VerificationKey>, String> {
     let set: KeySetText =
         serde_json::from_slice(text).map_err(|error| format!("it is not a JSON Web Key Set: {error}"))?;
     let keys = set.keys.into_iter().filter_map(|key| serde_json::from_value(key).ok());
-    let keys: Vec<_> = keys.filter_map(|jwk: Jwk| jwk.verification_key()).collect();
+    let keys: Vec<_> = keys.filter_map(|jwk| verification_key(&jwk)).collect();
     match keys.is_empty() {
         true => Err("it has no key for RS256 (at least 2048 bits) or ES256 (P-256)".to_owned()),
         false => Ok(keys),
     }
 }
 
-impl Jwk {
-    fn verification_key(self) -> Option<VerificationKey> {
-        let signs = self.usage.as_deref().is_none_or(|usage| usage == "sig")
-            && self.key_ops.is_none_or(|operations| operations.iter().any(|name| name == "verify"));
-        let (algorithm, name, key) = match (self.kty.as_str(), self.crv.as_deref()) {
-            ("RSA", _) => {
-                let key = DecodingKey::from_rsa_components(&self.n?, &self.e?).ok()?;
-                (Algorithm::RS256, "RS256", key)
-            }
-            ("EC", Some("P-256")) => {
-                let key = DecodingKey::from_ec_components(&self.x?, &self.y?).ok()?;
-                (Algorithm::ES256, "ES256", key)
-            }
-            _ => return None,
-        };
-        let is_strong = match key.kind() {
-            jsonwebtoken::DecodingKeyKind::RsaModulusExponent { n, .. } => n.len() >= MIN_RSA_MODULUS,
-            jsonwebtoken::DecodingKeyKind::SecretOrDer(_) => true,
-        };
-        let agrees = self.alg.is_none_or(|alg| alg == name);
-        (signs && agrees && is_strong).then_some(VerificationKey { id: self.kid, algorithm, key })
-    }
+fn verification_key(jwk: &Jwk) -> Option<VerificationKey> {
+    let Jwk { common, algorithm: parameters } = jwk;
+    let algorithm = match parameters {
+        AlgorithmParameters::RSA(_) => Algorithm::RS256,
+        AlgorithmParameters::EllipticCurve(curve) if curve.curve == EllipticCurve::P256 => Algorithm::ES256,
+        _ => return None,
+    };
+    let signs = common.public_key_use.as_ref().is_none_or(|usage| *usage == PublicKeyUse::Signature)
+        && common.key_operations.as_ref().is_none_or(|names| names.contains(&KeyOperations::Verify));
+    let agrees = common.key_algorithm.is_none_or(|named| named == algorithm.into());
+    let key = DecodingKey::from_jwk(jwk).ok()?;
+    let is_strong = match key.kind() {
+        DecodingKeyKind::RsaModulusExponent { n, .. } => n.len() >= MIN_RSA_MODULUS,
+        DecodingKeyKind::SecretOrDer(_) => true,
+    };
+    (signs && agrees && is_strong).then(|| VerificationKey { id: common.key_id.clone(), algorithm, key })
 }

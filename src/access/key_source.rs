@@ -2,9 +2,9 @@
 
 use std::{fs::File, io::Read, time::Duration};
 
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::tls::TlsConfig;
 
-use crate::config::KeySetLocation;
+use crate::{authorities::trusted_roots, config::KeySetLocation};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_BYTES: u64 = 256 * 1024;
@@ -31,7 +31,7 @@ pub fn read(location: &KeySetLocation) -> Result<Vec<u8>, String> {
                 // This also applies to redirects. The settings accept plain http:// for loopback addresses only.
                 .https_only(is_secure)
                 .max_redirects(if is_secure { 3 } else { 0 })
-                .tls_config(TlsConfig::builder().root_certs(roots()?).build())
+                .tls_config(TlsConfig::builder().root_certs(trusted_roots()?).build())
                 .build();
             let request = config.new_agent().get(url.as_str()).header("accept", "application/json");
             let mut response = request.call().map_err(|error| error.to_string())?;
@@ -39,23 +39,4 @@ pub fn read(location: &KeySetLocation) -> Result<Vec<u8>, String> {
             body.read_to_vec().map_err(|error| error.to_string())
         }
     }
-}
-
-/// The certificate authorities that are trusted: those of `SSL_CERT_FILE` and `SSL_CERT_DIR` if they are set, otherwise
-/// those of the operating system. A machine without any, such as a minimal container, uses Mozilla's list.
-fn roots() -> Result<RootCerts, String> {
-    let native = rustls_native_certs::load_native_certs();
-    match (native.certs.as_slice(), native.errors.first()) {
-        ([], Some(error)) => Err(format!("no certificate authority can be read: {error}")),
-        ([], None) if names_authorities() => {
-            Err("SSL_CERT_FILE or SSL_CERT_DIR has no certificate authority".to_owned())
-        }
-        ([], None) => Ok(RootCerts::WebPki),
-        (certs, _) => Ok(certs.iter().map(|der| Certificate::from_der(der).to_owned()).into()),
-    }
-}
-
-/// Whether the environment names certificate authorities, in which case no others are trusted.
-fn names_authorities() -> bool {
-    ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some())
 }

@@ -1,12 +1,10 @@
 //! Records when API keys were last used. The times are collected in memory and written for all keys at once every five
 //! minutes, because on SQLite every write to the store invalidates the cached answers.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
+use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 use uuid::Uuid;
 
 use crate::{clock::has_passed, store::Store, telemetry::LogThrottle};
@@ -30,7 +28,7 @@ struct Unwritten {
 
 impl KeyUsage {
     pub fn record(&self, key: Uuid, now: Timestamp) {
-        let mut unwritten = self.lock();
+        let mut unwritten = self.unwritten.lock();
         let last = unwritten.keys.entry(key).or_insert(now);
         *last = now.max(*last);
         unwritten.since.get_or_insert(now);
@@ -38,7 +36,7 @@ impl KeyUsage {
 
     /// Writes the recorded uses if the earliest of them is older than [`WRITTEN_AFTER`].
     pub async fn write_if_due(&self, store: &dyn Store, now: Timestamp) {
-        let since = self.lock().since;
+        let since = self.unwritten.lock().since;
         if since.is_some_and(|since| has_passed(since, WRITTEN_AFTER, now)) {
             self.write(store, now).await;
         }
@@ -46,14 +44,14 @@ impl KeyUsage {
 
     /// Writes the recorded uses. When writing fails or is cancelled, they are kept for the next call.
     pub async fn write(&self, store: &dyn Store, now: Timestamp) {
-        let mut uses: Vec<_> = self.lock().keys.iter().map(|(key, at)| (*key, *at)).collect();
+        let mut uses: Vec<_> = self.unwritten.lock().keys.iter().map(|(key, at)| (*key, *at)).collect();
         // Every server updates the rows in the same order, so that two servers do not deadlock.
         uses.sort_unstable();
         if uses.is_empty() {
             return;
         }
         let outcome = store.touch_api_keys(&uses).await;
-        let mut unwritten = self.lock();
+        let mut unwritten = self.unwritten.lock();
         match outcome {
             Ok(()) => unwritten.keys.retain(|key, at| uses.binary_search(&(*key, *at)).is_err()),
             Err(error) => {
@@ -63,9 +61,5 @@ impl KeyUsage {
             }
         }
         unwritten.since = (!unwritten.keys.is_empty()).then_some(now);
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Unwritten> {
-        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -17,8 +17,9 @@ const VALIDITY_MARGIN: SignedDuration = SignedDuration::from_hours(1);
 /// The longest summary of a notification, in characters.
 const MAX_SUMMARY_CHARS: usize = 1000;
 
-/// Rules that are not notified to a channel that was notified of another firing rule, because that one names the cause. Each rule
-/// comes after those that are its causes.
+/// Rules that are not notified to a channel that was notified of another firing rule, because that one names the cause. When the cause
+/// is over, what it leaves behind, such as days that are still being filled, is notified once it has lasted for the time that its own
+/// rule must hold. Each rule comes after those that are its causes.
 const CAUSES: [(&str, &[&str]); 2] = [
     ("nothing_recorded", &["collection_failing", "forgotten_pause"]),
     ("day_missing", &["collection_failing", "nothing_recorded"]),
@@ -51,20 +52,26 @@ pub struct Announced {
     pub content: NotificationContent,
 }
 
-/// The channels that know that a rule fires.
-type KnownCauses = BTreeMap<String, BTreeSet<String>>;
+/// What channels know of causes.
+#[derive(Debug, Default)]
+struct KnownCauses {
+    /// The channels that know that a rule fires.
+    firing: BTreeMap<String, BTreeSet<String>>,
+    /// When rules ceased to fire of which channels may know, and these channels.
+    ended: BTreeMap<String, (Timestamp, Vec<String>)>,
+}
 
 impl Announcement<'_> {
     /// Returns the notifications and notes them in the states. For each channel, firing alerts come before resolved ones.
     pub fn announce(&self, changes: &mut [StateChange]) -> Vec<Announced> {
         let mut told: BTreeMap<(String, &str), (NotificationKind, Vec<AlertNotice>)> = BTreeMap::new();
-        let mut known = KnownCauses::new();
-        // Causes come first, because it depends on their channels which ones are notified of their effects.
+        let mut known = KnownCauses::default();
+        // Causes come first, because the channels that are notified of a cause are not notified of its effects.
         changes.sort_by_key(|change| rank(&change.after.rule));
         for change in changes.iter_mut() {
             let (kind, channels) = match change.after.status {
                 AlertStatus::Firing => (NotificationKind::Firing, self.begin(change, &mut known)),
-                _ => (NotificationKind::Resolved, self.end(change)),
+                _ => (NotificationKind::Resolved, self.end(change, &mut known)),
             };
             let notice = self.notice(change, kind);
             for channel in channels {
@@ -84,8 +91,12 @@ impl Announcement<'_> {
     }
 
     /// The channels that are notified of the end: those that were notified that it fires, whether it is silenced or not.
-    fn end(&self, change: &mut StateChange) -> Vec<String> {
+    fn end(&self, change: &mut StateChange, known: &mut KnownCauses) -> Vec<String> {
         change.after.is_silenced = false;
+        if change.after.status == AlertStatus::Resolved {
+            let rule = &change.after.rule;
+            known.ended.insert(rule.clone(), (change.after.since, self.channels_of(rule)));
+        }
         let told = std::mem::take(&mut change.after.told);
         told.into_keys().filter(|channel| self.channels.contains(channel)).collect()
     }
@@ -103,9 +114,8 @@ impl Announcement<'_> {
             channels.clear();
         }
         channels.retain(|channel| {
-            let is_explained = causes(&after.rule)
-                .iter()
-                .any(|cause| known.get(*cause).is_some_and(|channels| channels.contains(channel)));
+            let is_explained =
+                causes(&after.rule).iter().any(|cause| self.explains(known, cause, &after.rule, channel));
             match after.told.get(channel) {
                 // A channel that was just declared is notified at once.
                 None => !is_explained,
@@ -113,8 +123,18 @@ impl Announcement<'_> {
             }
         });
         after.told.extend(channels.iter().map(|channel| (channel.clone(), self.now)));
-        known.insert(after.rule.clone(), after.told.keys().cloned().collect());
+        known.firing.insert(after.rule.clone(), after.told.keys().cloned().collect());
         channels
+    }
+
+    /// Whether a channel need not be notified of `effect`, because it knows of its cause.
+    fn explains(&self, known: &KnownCauses, cause: &str, effect: &str, channel: &str) -> bool {
+        let holds_for = self.rule(effect).map_or(SignedDuration::ZERO, |rule| rule.holds_for);
+        let is_recent = |(at, channels): &(Timestamp, Vec<String>)| {
+            channels.iter().any(|known| known == channel) && !has_passed(*at, holds_for, self.now)
+        };
+        known.firing.get(cause).is_some_and(|channels| channels.contains(channel))
+            || known.ended.get(cause).is_some_and(is_recent)
     }
 
     fn rule(&self, name: &str) -> Option<&AlertRule> {

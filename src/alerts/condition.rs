@@ -17,9 +17,11 @@ use crate::{
     store::{Anomaly, DriftSample, Pause, Run, RunKind, RunStatus},
 };
 
-/// How long after one failed collection the condition holds while the day is still missing: the scheduler starts no run while
-/// the platform cannot be reached, so that the log may have no second failure.
-const AWAY_AFTER: SignedDuration = SignedDuration::from_mins(10);
+/// How long after the first failed collection of a row the condition holds while the day is still missing: the scheduler starts no
+/// run while the platform cannot be reached, so that the log may have no second failure.
+pub const AWAY_AFTER: SignedDuration = SignedDuration::from_mins(10);
+/// How long a pause with an end may last before it counts as forgotten, whatever its end.
+const LONG_PAUSE_HOURS: i64 = 7 * 24;
 /// How many days a summary names.
 const NAMED_DAYS: usize = 3;
 const HOURS_OF_A_DAY: i64 = 24;
@@ -55,9 +57,15 @@ pub fn evaluate(condition: &AlertCondition, facts: &Facts, now: Timestamp) -> Ev
         AlertCondition::CollectionFailing { runs } => collection_failing(*runs, facts, now),
         AlertCondition::NothingRecorded { hours } => nothing_recorded(*hours, facts, now),
         AlertCondition::QueryErrors { percent } => query_errors(percent, &facts.requests),
-        AlertCondition::SlowCollection { seconds } => slow_collection(*seconds, facts, now),
+        AlertCondition::SlowCollection { seconds } => slow_collection(*seconds, facts),
         AlertCondition::DayMissing => day_missing(facts),
         AlertCondition::ForgottenPause { hours } => forgotten_pause(*hours, facts, now),
+        AlertCondition::Anomaly { .. } if has_recorded_nothing(facts) => {
+            NoData("no run has recorded anything yet".to_owned())
+        }
+        AlertCondition::Anomaly { .. } if has_nothing_of_last_due(facts) => {
+            NoData("the last due day is not recorded yet".to_owned())
+        }
         AlertCondition::Anomaly { values } => {
             holds_if(quality::anomalies(*values, &facts.anomalies, facts.last_due))
         }
@@ -70,6 +78,16 @@ fn holds_if((holds, summary): (bool, String)) -> Evaluation {
     if holds { Holds(summary) } else { Clear(summary) }
 }
 
+fn has_recorded_nothing(facts: &Facts) -> bool {
+    facts.runs.iter().all(|run| run.metrics_collected == 0)
+}
+
+/// Whether no active metric has a record of the last due day, as between the time at which it is due and the end of its collection.
+fn has_nothing_of_last_due(facts: &Facts) -> bool {
+    let missing = facts.last_due.and_then(|due| facts.missing_days.get(&due));
+    missing.is_some_and(|missing| *missing >= facts.active_metrics)
+}
+
 fn collections(facts: &Facts) -> impl Iterator<Item = &Run> {
     facts.runs.iter().filter(|run| run.kind == RunKind::Collect)
 }
@@ -77,7 +95,9 @@ fn collections(facts: &Facts) -> impl Iterator<Item = &Run> {
 fn collection_failing(wanted: i64, facts: &Facts, now: Timestamp) -> Evaluation {
     let ended = collections(facts).filter(|run| run.status != RunStatus::Running);
     let failed: Vec<_> = ended.take_while(|run| run.status == RunStatus::Failed).collect();
-    let Some(last) = failed.first() else { return Clear("the last collection did not fail".to_owned()) };
+    let (Some(last), Some(first)) = (failed.first(), failed.last()) else {
+        return Clear("the last collection did not fail".to_owned());
+    };
     let cause = last.error_message.as_deref().unwrap_or("the log has no message");
     if failed.len() as i64 >= wanted {
         return Holds(format!(
@@ -86,9 +106,9 @@ fn collection_failing(wanted: i64, facts: &Facts, now: Timestamp) -> Evaluation 
         ));
     }
     let is_missing = facts.last_due.is_some_and(|due| facts.missing_days.contains_key(&due));
-    let is_old = last.completed_at.is_some_and(|at| now.duration_since(at) >= AWAY_AFTER);
+    let is_old = first.completed_at.is_some_and(|at| now.duration_since(at) >= AWAY_AFTER);
     if is_missing && is_old && facts.pause.is_none() {
-        return Holds(format!("the last collection failed, and none has followed: {cause}"));
+        return Holds(format!("the last collection failed, and the day is still missing: {cause}"));
     }
     Clear(format!("{} failed, which is not enough", pluralize(failed.len(), "collection")))
 }
@@ -103,7 +123,10 @@ fn nothing_recorded(hours: i64, facts: &Facts, now: Timestamp) -> Evaluation {
     let Some(since) = last_recorded(&facts.runs) else { return NoData("there never was a run".to_owned()) };
     match now >= silent_until(since, hours, facts.next_due_after_record) {
         true => Holds(format!("nothing was recorded since {}", shown(since))),
-        false => Clear(format!("recorded at {}", shown(since))),
+        false if facts.runs.iter().any(|run| run.metrics_collected > 0) => {
+            Clear(format!("recorded at {}", shown(since)))
+        }
+        false => Clear(format!("nothing was recorded since {}, which is not long enough", shown(since))),
     }
 }
 
@@ -118,8 +141,8 @@ pub fn last_recorded(runs: &[Run]) -> Option<Timestamp> {
     }
 }
 
-/// The time until which it is no alert that nothing is recorded `since` then. The hours are those of a daily schedule: with a schedule
-/// that is rarer, a time without records is as much longer as the next day is due later than a day after the last record.
+/// The time until which the absence of records since `since` is not an alert. The configured hours assume a daily schedule. With
+/// a rarer schedule the period is longer, by the time by which the next day is due later than one day after the last record.
 pub fn silent_until(since: Timestamp, hours: i64, next_due: Option<Timestamp>) -> Timestamp {
     let after = |from: Timestamp, hours| {
         from.checked_add(SignedDuration::from_hours(hours)).unwrap_or(Timestamp::MAX)
@@ -128,11 +151,16 @@ pub fn silent_until(since: Timestamp, hours: i64, next_due: Option<Timestamp>) -
     next_due.map_or(daily, |due| daily.max(after(due, (hours - HOURS_OF_A_DAY).max(0))))
 }
 
-fn slow_collection(seconds: i64, facts: &Facts, now: Timestamp) -> Evaluation {
-    let Some(last) = collections(facts).next() else {
-        return NoData("there never was a collection".to_owned());
+/// Only collections that recorded something count. If the platform does not answer, a collection takes long and then fails, which is
+/// [`collection_failing`]; one that is running may still end so.
+fn slow_collection(seconds: i64, facts: &Facts) -> Evaluation {
+    let took = |run: &Run| {
+        let is_counted = matches!(run.status, RunStatus::Completed | RunStatus::Partial);
+        is_counted.then(|| run.completed_at.map(|at| at.duration_since(run.started_at).as_secs())).flatten()
     };
-    let took = last.completed_at.unwrap_or(now).duration_since(last.started_at).as_secs();
+    let Some((last, took)) = collections(facts).find_map(|run| Some((run, took(run)?))) else {
+        return NoData("no collection has recorded anything yet".to_owned());
+    };
     match took > seconds {
         true => Holds(format!("the collection of {} took longer than {seconds} s", last.from)),
         false => Clear(format!("the collection of {} took no longer than {seconds} s", last.from)),
@@ -147,7 +175,10 @@ fn day_missing(facts: &Facts) -> Evaluation {
         return NoData("no metric is active".to_owned());
     }
     if facts.missing_days.is_empty() {
-        return Clear("no due day of the last week is missing".to_owned());
+        return Clear(match has_recorded_nothing(facts) {
+            true => "no day since the metrics were defined is due yet".to_owned(),
+            false => "no due day of the last week is missing".to_owned(),
+        });
     }
     let named = facts.missing_days.iter().rev().take(NAMED_DAYS);
     let named: Vec<_> =
@@ -158,19 +189,19 @@ fn day_missing(facts: &Facts) -> Evaluation {
 }
 
 fn forgotten_pause(hours: i64, facts: &Facts, now: Timestamp) -> Evaluation {
-    match &facts.pause {
-        None => Clear("the schedule is not paused".to_owned()),
-        Some(Pause { until: Some(until), .. }) => Clear(format!("the pause ends at {}", shown(*until))),
-        Some(pause) if now.duration_since(pause.paused_at) < SignedDuration::from_hours(hours) => {
-            Clear(format!("the schedule is paused since {}", shown(pause.paused_at)))
-        }
-        Some(pause) => Holds(format!(
-            "the schedule is paused since {} by {}, without an end: {}",
-            shown(pause.paused_at),
-            pause.paused_by,
-            pause.reason
-        )),
+    let Some(pause) = &facts.pause else { return Clear("the schedule is not paused".to_owned()) };
+    let end =
+        pause.until.map_or_else(|| "without an end".to_owned(), |until| format!("until {}", shown(until)));
+    let since = shown(pause.paused_at);
+    if now.duration_since(pause.paused_at) < forgotten_after(pause, hours) {
+        return Clear(format!("the schedule is paused since {since}, {end}"));
     }
+    Holds(format!("the schedule is paused since {since} by {}, {end}: {}", pause.paused_by, pause.reason))
+}
+
+/// How long a pause lasts before it counts as forgotten.
+pub fn forgotten_after(pause: &Pause, hours: i64) -> SignedDuration {
+    SignedDuration::from_hours(if pause.until.is_some() { hours.max(LONG_PAUSE_HOURS) } else { hours })
 }
 
 fn metric(condition: &MetricCondition, facts: &Facts) -> Evaluation {
@@ -259,13 +290,18 @@ mod tests {
     }
 
     #[test]
-    fn one_failure_that_nothing_follows_is_too_many() {
+    fn one_failure_is_enough_if_the_day_is_still_missing_later() {
         let mut facts = facts(vec![run(RunStatus::Failed, Some(0))]);
         facts.missing_days.insert(date(2025, 1, 10), 4);
         assert_holds("collection_failing", &facts, "2025-01-11T00:24:59Z", false);
         assert_holds("collection_failing", &facts, "2025-01-11T00:25:00Z", true);
+        // The next attempt an hour later, which fails as well, does not end the alert.
+        let later = "2025-01-11T01:15:00Z";
+        let next = Run { started_at: at(later), completed_at: Some(at(later)), ..facts.runs[0].clone() };
+        facts.runs.insert(0, next);
+        assert_holds("collection_failing", &facts, later, true);
         facts.missing_days.clear();
-        assert_holds("collection_failing", &facts, "2025-01-11T00:25:00Z", false);
+        assert_holds("collection_failing", &facts, later, false);
     }
 
     #[test]
@@ -302,12 +338,12 @@ mod tests {
         let now = "2025-01-11T12:00:00Z";
         assert_holds("slow_collection", &facts(vec![run(RunStatus::Completed, Some(60))]), now, false);
         assert_holds("slow_collection", &facts(vec![run(RunStatus::Completed, Some(61))]), now, true);
-        assert_holds(
-            "slow_collection",
-            &facts(vec![run(RunStatus::Running, None)]),
-            "2025-01-11T00:16:01Z",
-            true,
-        );
+        let waiting = [run(RunStatus::Running, None), run(RunStatus::Failed, Some(75))];
+        let after =
+            |before| facts([waiting.to_vec(), vec![run(RunStatus::Completed, Some(before))]].concat());
+        assert_holds("slow_collection", &facts(waiting.to_vec()), now, false);
+        assert_holds("slow_collection", &after(5), now, false);
+        assert_holds("slow_collection", &after(61), now, true);
         let mut missing = facts(Vec::new());
         missing.missing_days.insert(date(2025, 1, 9), 2);
         assert_holds("day_missing", &missing, now, true);
@@ -325,9 +361,24 @@ mod tests {
         assert_holds("forgotten_pause", &paused(pause.clone()), "2025-01-11T11:59:59Z", false);
         assert_holds("forgotten_pause", &paused(pause.clone()), now, true);
         let with_end = Pause { until: Some(at("2025-02-01T00:00:00Z")), ..pause };
+        assert_holds("forgotten_pause", &paused(with_end.clone()), "2025-01-17T11:59:59Z", false);
+        assert_holds("forgotten_pause", &paused(with_end.clone()), "2025-01-17T12:00:00Z", true);
         let nothing = Facts { pause: Some(with_end.clone()), ..facts(vec![run(RunStatus::Failed, Some(1))]) };
         assert_holds("nothing_recorded", &nothing, "2025-01-13T00:15:00Z", false);
         assert_holds("forgotten_pause", &paused(with_end), now, false);
+    }
+
+    #[test]
+    fn a_store_without_records_is_not_said_to_be_complete() {
+        let fresh = facts(Vec::new());
+        let now = at("2025-01-11T12:00:00Z");
+        let missing = evaluate(&built_in("day_missing"), &fresh, now);
+        assert_eq!(missing, Clear("no day since the metrics were defined is due yet".to_owned()));
+        assert!(matches!(evaluate(&built_in("anomaly"), &fresh, now), NoData(_)));
+        let recorded = facts(vec![run(RunStatus::Completed, Some(1))]);
+        let missing = evaluate(&built_in("day_missing"), &recorded, now);
+        assert_eq!(missing, Clear("no due day of the last week is missing".to_owned()));
+        assert!(matches!(evaluate(&built_in("anomaly"), &recorded, now), Clear(_)));
     }
 
     #[test]

@@ -11,24 +11,26 @@ use super::{
     condition::{Facts, evaluate},
     evaluation::Evaluation,
     facts::read_facts,
-    query_errors::QueryErrors,
+    query_errors::{QueryErrors, RequestCounts},
     transition::next_state,
 };
 use crate::{
     clock::has_passed,
-    collect::{Cancellation, CollectError, Context},
+    collect::{CancellationToken, CollectError, Context},
     config::{AlertRule, Config, HEARTBEAT_CHANNEL},
-    delivery::LeadWatch,
+    delivery::AlertLockWatch,
     store::{
         AlertState, AlertStatus, NewNotification, NotificationKind, RunKind, RunStatus, SharedWatch, Silence,
     },
-    telemetry::{Counters, LogThrottle},
+    telemetry::{Counters, OutageLog},
 };
 
 /// How often an instance looks whether the store has changed.
 const TICK: std::time::Duration = std::time::Duration::from_secs(1);
 /// How often rules are evaluated while it does not change.
 const INTERVAL: SignedDuration = SignedDuration::from_secs(30);
+/// The shortest interval between two evaluations that commits cause. An alert is delivered within five seconds.
+const CHANGE_INTERVAL: SignedDuration = SignedDuration::from_secs(3);
 /// The silences that end last, among which are those that hold.
 const MAX_SILENCES: i64 = 500;
 /// The greatest age of a completed run for which the heartbeat is called. An older one does not show that collecting still works.
@@ -45,15 +47,15 @@ pub struct Evaluator {
     watch: SharedWatch,
     /// Wakes the delivery.
     written: Arc<Notify>,
-    failures: LogThrottle,
+    failures: OutageLog,
 }
 
 /// The state between two evaluations. All of it but the counted requests can be read from the store again.
 #[derive(Default)]
 struct Memory {
     evaluated_at: Option<Timestamp>,
-    /// The store's marker at the last evaluation.
-    marker: Option<u64>,
+    /// The store version at the last evaluation.
+    store_version: Option<u64>,
     errors: QueryErrors,
     /// The run that the heartbeat was called for last.
     heartbeat: Option<Uuid>,
@@ -81,26 +83,41 @@ impl Evaluator {
             counters,
             watch,
             written,
-            failures: LogThrottle::new(),
+            failures: OutageLog::default(),
         }
     }
 
     /// Evaluates until `stop`, while this instance holds the lock of alerts.
-    pub async fn run(&self, mut lead: LeadWatch, stop: &Cancellation) {
+    pub async fn run(&self, mut lock: AlertLockWatch, stop: &CancellationToken) {
         let mut memory = Memory::default();
         loop {
-            let leads = lead.borrow_and_update().is_some();
-            if leads
-                && memory.is_due(self.context.now(), self.watch.marker())
-                && let Err(error) = self.evaluate_with(&mut memory).await
-                && let Some(suppressed) = self.failures.allow(self.context.now())
-            {
-                tracing::error!(%error, suppressed, "alerts cannot be evaluated; it is tried again");
+            let holds_lock = lock.borrow_and_update().is_some();
+            // The counters are noted also while another instance leads, so that this one knows the last minutes when it takes over.
+            memory.sample_requests(&self.counters, self.context.now());
+            if holds_lock && memory.is_due(self.context.now(), self.watch.store_version()) {
+                let evaluated = self.evaluate_with(&mut memory).await;
+                self.log_outcome(evaluated);
             }
             tokio::select! {
                 () = stop.cancelled() => return,
-                changed = lead.changed() => if changed.is_err() { return },
+                changed = lock.changed() => if changed.is_err() { return },
                 () = tokio::time::sleep(TICK) => {}
+            }
+        }
+    }
+
+    fn log_outcome(&self, evaluated: Result<(), CollectError>) {
+        let now = self.context.now();
+        match evaluated {
+            Err(error) => {
+                if let Some(suppressed) = self.failures.failed(now) {
+                    tracing::error!(%error, suppressed, "alerts cannot be evaluated; it is tried again");
+                }
+            }
+            Ok(()) => {
+                if let Some(lasted) = self.failures.ended(now) {
+                    tracing::info!("alerts are evaluated again, after {lasted:#}");
+                }
             }
         }
     }
@@ -115,11 +132,10 @@ impl Evaluator {
 
     async fn evaluate_with(&self, memory: &mut Memory) -> Result<(), CollectError> {
         let (now, store) = (self.context.now(), &self.context.tenant.store);
-        // The marker is read before the store is, so that no commit is missed.
-        (memory.evaluated_at, memory.marker) = (Some(now), self.watch.marker());
-        let mut facts = read_facts(&self.context, &self.rules).await?;
-        let (requests, failed) = self.counters.query_counts();
-        facts.requests = memory.errors.sample(now, requests, failed);
+        // The store version is read before the store is, so that no commit is missed.
+        (memory.evaluated_at, memory.store_version) = (Some(now), self.watch.store_version());
+        let requests = memory.sample_requests(&self.counters, now);
+        let facts = Facts { requests, ..read_facts(&self.context, &self.rules).await? };
         let (states, silences) = (store.alert_states().await?, store.silences(MAX_SILENCES).await?);
         memory.log_ended(&silences, now);
         let mut changes = self.changes(&facts, states, now);
@@ -134,13 +150,18 @@ impl Evaluator {
         let mut notifications = notifications(announcement.announce(&mut changes), now);
         let heartbeat = self.heartbeat(&facts, memory, now);
         notifications.extend(heartbeat.iter().cloned());
-        let changed = changed(self.forget(changes).await?);
+        let changes = self.forget(changes).await?;
+        let is_new = |change: &&StateChange| {
+            change.before.as_ref().map(|before| before.status) != Some(change.after.status)
+        };
+        let news: Vec<_> = changes.iter().filter(is_new).map(|change| change.after.clone()).collect();
+        let changed = changed(changes);
         if changed.is_empty() && notifications.is_empty() {
             return Ok(());
         }
         if store.commit_alerts(&changed, &notifications).await? {
             memory.heartbeat = heartbeat.map(|heartbeat| heartbeat.id).or(memory.heartbeat);
-            changed.iter().for_each(log);
+            news.iter().for_each(log);
             self.written.notify_one();
         }
         Ok(())
@@ -159,15 +180,11 @@ impl Evaluator {
             let after = next_state(&rule.name, rule.holds_for, before.as_ref(), &found, now);
             changes.push(StateChange { before, after });
         }
-        let gone = Evaluation::Clear("the configuration has no such rule any more".to_owned());
-        changes.extend(states.into_iter().map(|before| StateChange {
-            after: next_state(&before.rule, SignedDuration::ZERO, Some(&before), &gone, now),
-            before: Some(before),
-        }));
+        changes.extend(states.into_iter().map(|before| without_rule(before, now)));
         changes
     }
 
-    /// Deletes the states of rules that there are no more, once nothing is left to tell of them. Returns the other changes.
+    /// Deletes the states of removed rules whose alerts have ended. Returns the other changes.
     async fn forget(&self, changes: Vec<StateChange>) -> Result<Vec<StateChange>, CollectError> {
         let is_over = |change: &StateChange| {
             let is_declared = self.rules.iter().any(|rule| rule.name == change.after.rule);
@@ -175,7 +192,7 @@ impl Evaluator {
         };
         let (over, others): (Vec<_>, Vec<_>) = changes.into_iter().partition(is_over);
         for before in over.into_iter().filter_map(|change| change.before) {
-            // Where another instance has changed it meanwhile, it is found again.
+            // If another instance has changed the state meanwhile, the next evaluation finds it again.
             self.context.tenant.store.forget_alert(&before).await?;
         }
         Ok(others)
@@ -210,8 +227,14 @@ impl Memory {
         self.silences = active.map(|silence| silence.id).collect();
     }
 
-    fn is_due(&self, now: Timestamp, marker: Option<u64>) -> bool {
-        self.marker != marker || self.evaluated_at.is_none_or(|at| has_passed(at, INTERVAL, now))
+    fn sample_requests(&mut self, counters: &Counters, now: Timestamp) -> RequestCounts {
+        let (requests, failed) = counters.query_counts();
+        self.errors.sample(now, requests, failed)
+    }
+
+    fn is_due(&self, now: Timestamp, store_version: Option<u64>) -> bool {
+        let interval = if self.store_version == store_version { INTERVAL } else { CHANGE_INTERVAL };
+        self.evaluated_at.is_none_or(|at| has_passed(at, interval, now))
     }
 }
 
@@ -224,6 +247,18 @@ fn notifications(announced: Vec<Announced>, now: Timestamp) -> Vec<NewNotificati
         created_at: now,
     };
     announced.into_iter().map(notification).collect()
+}
+
+/// The state of a rule that was removed or switched off. Its condition may still hold, so the alert ends with the summary that the rule is
+/// gone, and not with a summary that says that the condition no longer holds.
+fn without_rule(before: AlertState, now: Timestamp) -> StateChange {
+    let gone = "the configuration has no such rule any more".to_owned();
+    let found = Evaluation::Clear(gone.clone());
+    let mut after = next_state(&before.rule, SignedDuration::ZERO, Some(&before), &found, now);
+    if before.status == AlertStatus::Firing {
+        after.summary = gone;
+    }
+    StateChange { after, before: Some(before) }
 }
 
 /// The states that differ from what is stored, with the next revision.

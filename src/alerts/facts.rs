@@ -25,7 +25,7 @@ const MAX_ANOMALIES: i64 = 10_000;
 const RECOUNTED_WITHIN: SignedDuration = SignedDuration::from_hours(36);
 const MAX_RECOUNTS: i64 = 10_000;
 
-/// Reads the facts of this moment, but for the requests, which only the server knows.
+/// Reads the current facts, except the requests, which only the server's process counts.
 ///
 /// # Errors
 /// When the store fails.

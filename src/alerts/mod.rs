@@ -5,6 +5,7 @@
 //! **Architecture Invariant:** these three functions do no input or output; the facts are read in `facts.rs` only.
 
 pub mod announcement;
+mod backtest;
 pub mod condition;
 mod evaluation;
 mod evaluator;
@@ -12,12 +13,11 @@ mod facts;
 mod metric_condition;
 mod quality;
 mod query_errors;
-mod rehearsal;
 mod silence;
 pub mod transition;
 
+pub use backtest::{Backtest, RuleProblem, backtest};
 pub use evaluator::Evaluator;
 pub use facts::read_facts;
 pub use query_errors::QueryErrors;
-pub use rehearsal::{Rehearsal, rehearse};
 pub use silence::{SilenceError, silence, unsilence};

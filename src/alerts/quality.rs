@@ -53,8 +53,8 @@ pub fn drift(percent: &Decimal, samples: &[DriftSample]) -> (bool, String) {
         .iter()
         .take(NAMED_VALUES)
         .map(|sample| {
-            let DriftSample { date, key, recorded, recounted, .. } = sample;
-            format!("{} of {date} was recorded as {recorded} and is {recounted} now", key.category)
+            let DriftSample { date, key, in_force, recounted, .. } = sample;
+            format!("{} of {date} is {in_force} and a recount gives {recounted}", key.category)
         })
         .collect();
     let summary = format!(
@@ -74,8 +74,8 @@ fn more(found: usize) -> String {
 
 fn differs_by(sample: &DriftSample, percent: &Decimal) -> bool {
     let size = |value: Decimal| if value < Decimal::zero() { &Decimal::zero() - &value } else { value };
-    let difference = size(&sample.recounted - &sample.recorded);
-    &difference * &Decimal::from(100) > percent * &size(sample.recorded.clone())
+    let difference = size(&sample.recounted - &sample.in_force);
+    &difference * &Decimal::from(100) > percent * &size(sample.in_force.clone())
 }
 
 #[cfg(test)]
@@ -127,11 +127,11 @@ mod tests {
     }
 
     #[test]
-    fn drift_is_relative_to_the_record() {
-        let sample = |recorded: i64, recounted: i64| DriftSample {
+    fn drift_is_relative_to_the_value_in_force() {
+        let sample = |in_force: i64, recounted: i64| DriftSample {
             date: date(2025, 1, 5),
             key: key("a"),
-            recorded: recorded.into(),
+            in_force: in_force.into(),
             recounted: recounted.into(),
             recounted_at: Timestamp::UNIX_EPOCH,
         };
@@ -143,6 +143,6 @@ mod tests {
         assert!(!holds(0, 0));
         assert!(!drift(&10.into(), &[]).0);
         let summary = drift(&10.into(), &[sample(100, 50)]).1;
-        assert!(summary.contains("a of 2025-01-05 was recorded as 100 and is 50 now"), "{summary}");
+        assert!(summary.contains("a of 2025-01-05 is 100 and a recount gives 50"), "{summary}");
     }
 }

@@ -182,7 +182,7 @@ mod tests {
             for (place, state) in states.iter().enumerate() {
                 let before = place.checked_sub(1).map(|before| states[before].status);
                 if state.status == AlertStatus::Firing && before != Some(AlertStatus::Firing) {
-                    // No observation since the start was that it is over, and the first of them was long enough ago.
+                    // No observation since the start found that the condition had ended, and the first observation is old enough.
                     let started = state.started_at.unwrap();
                     prop_assert!(at(found[place].0).duration_since(started) >= SignedDuration::from_mins(holds_for));
                     let since = found[..=place].iter().filter(|(minute, _)| at(*minute) >= started);

@@ -40,6 +40,11 @@ impl Manifest {
         Self { layout: LAYOUT, created_at, made_by, format, bytes, sha256, contents }
     }
 
+    /// Whether a release after this binary's made it.
+    pub(super) fn is_of_newer_release(&self) -> bool {
+        release(&self.made_by) > release(env!("CARGO_PKG_VERSION"))
+    }
+
     pub(super) fn write(&self, directory: &Path) -> Result<(), BackupError> {
         let path = directory.join(MANIFEST);
         let written = serde_json::to_string_pretty(self).map_err(std::io::Error::from);
@@ -64,5 +69,22 @@ impl Manifest {
             return Err(BackupError::Newer { path: path(), made_by: manifest.made_by });
         }
         Ok(manifest)
+    }
+}
+
+/// The numbers of a version; none where it is not one of ours.
+fn release(version: &str) -> Option<Vec<u64>> {
+    version.split('.').map(|number| number.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::release;
+
+    #[test]
+    fn releases_are_compared_by_their_numbers() {
+        assert!(release("0.10.0") > release("0.9.7"));
+        assert!(release("1.0.0") > release("0.10.0"));
+        assert!(release("a version") < release("0.0.1"), "what is unknown is not newer");
     }
 }

@@ -5,8 +5,9 @@ mod error;
 mod manifest;
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, Permissions},
     io::{self, Read},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -48,15 +49,19 @@ pub struct Restored {
 /// When the store fails, the copy is not what the store holds, or the disk is full.
 pub async fn back_up(store: &dyn Store, directory: &Path, now: Timestamp) -> Result<Backup, BackupError> {
     fs::create_dir_all(directory).map_err(io_error(directory))?;
-    // Only its owner may read it: it has hashes of API keys.
-    let work =
-        tempfile::Builder::new().prefix(".daymark-").tempdir_in(directory).map_err(io_error(directory))?;
+    // Only its owner may read it, whatever the umask: it has hashes of API keys.
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".daymark-").permissions(Permissions::from_mode(0o700));
+    let work = builder.tempdir_in(directory).map_err(io_error(directory))?;
     let copy = work.path().join(COPY);
     let contents = store.copy_to(&copy).await?;
+    fs::set_permissions(&copy, Permissions::from_mode(0o600)).map_err(io_error(&copy))?;
     let (bytes, sha256) = fingerprint(&copy).await?;
     let format = store.copy_format();
     let manifest = Manifest::new(now, format, bytes, sha256, contents);
     manifest.write(work.path())?;
+    let described = work.path().join(MANIFEST);
+    fs::set_permissions(&described, Permissions::from_mode(0o600)).map_err(io_error(&described))?;
     let name = format!("{PREFIX}{}", now.strftime("%Y%m%dT%H%M%SZ"));
     let path = directory.join(name);
     if path.exists() {
@@ -70,14 +75,18 @@ pub async fn back_up(store: &dyn Store, directory: &Path, now: Timestamp) -> Res
     Ok(Backup { path, manifest })
 }
 
-/// Makes the store, of which there is nothing yet, of the backup in `path`, and migrates it: an earlier release may have made the
-/// backup.
+/// Creates the store, which must not exist yet, from the backup in `path`, and migrates it, because an earlier release may have
+/// made the backup.
 ///
 /// # Errors
 /// When the backup is damaged, there is a store already, or what was restored differs from the backup.
 pub async fn restore(store: &dyn Store, path: &Path) -> Result<Restored, BackupError> {
     let manifest = Manifest::read(path)?;
     let shown = || path.display().to_string();
+    // Before anything is made: the store might have migrations that this binary does not know.
+    if manifest.is_of_newer_release() {
+        return Err(BackupError::Newer { path: shown(), made_by: manifest.made_by });
+    }
     let wanted = store.copy_format();
     if manifest.format != wanted {
         return Err(BackupError::OtherFormat { path: shown(), of: manifest.format, wanted });

@@ -24,11 +24,11 @@ pub struct AlertsArguments {
 enum AlertsCommand {
     /// Show the rules with their states, and the silences that hold (the default)
     List,
-    /// Tell nothing of a rule that fires, or of any, for a while
+    /// Send no notification that a rule, or any rule, fires until an end
     Silence {
         /// The rule's name [default: all rules]
         rule: Option<String>,
-        /// Why, for those who wonder
+        /// The reason, which readers of the alerts see
         #[arg(long)]
         reason: String,
         /// Days, weeks or hours from now, after which it ends: 2h, 3d
@@ -38,6 +38,7 @@ enum AlertsCommand {
     /// End a silence
     Unsilence {
         /// The silence's id, which `daymark alerts` shows
+        #[arg(value_parser = silence_id)]
         id: Uuid,
     },
     /// Send a test message to a channel of daymark.toml, or show what its templates make of alerts
@@ -78,6 +79,10 @@ pub async fn run(app: &App, arguments: AlertsArguments) -> anyhow::Result<(Page,
     }
 }
 
+fn silence_id(text: &str) -> Result<Uuid, String> {
+    text.parse().map_err(|_| "give the id of a silence, as `daymark alerts` shows it".to_owned())
+}
+
 async fn list(app: &App) -> anyhow::Result<Page> {
     let declared = &app.config.declarations;
     let channels: Vec<_> = declared.channels.iter().map(|channel| channel.name.clone()).collect();
@@ -92,7 +97,7 @@ async fn list(app: &App) -> anyhow::Result<Page> {
         page.line(silence_line(silence, display));
     }
     if channels.is_empty() {
-        page.line("No channel is declared, so that no alert is told of; docs/alerts.md says how to.");
+        page.line("No channel is declared, so no notification is sent; docs/alerts.md describes how to declare one.");
     }
     if response.pending_notifications > 0 {
         page.line(format!(
@@ -110,7 +115,10 @@ fn alert_cells(alert: &AlertEntry, display: impl Fn(Timestamp) -> String) -> Vec
         alert.severity.to_owned(),
         format!("{}{silenced}", alert.status.replace('_', " ")),
         alert.since.map(display).unwrap_or_default(),
-        alert.summary.clone().unwrap_or_else(|| "not evaluated yet: `daymark serve` does".to_owned()),
+        alert
+            .summary
+            .clone()
+            .unwrap_or_else(|| "not evaluated yet: `daymark serve` evaluates the rules".to_owned()),
     ]
 }
 

@@ -43,6 +43,7 @@ impl App {
             store: open_store(&config, settings.retry, None),
             platform: open_platform(&config),
             first_row: Arc::default(),
+            derived: config.derived(),
         };
         let context = Context::new(
             installation,

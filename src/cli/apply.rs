@@ -62,7 +62,7 @@ fn add_notes(page: &mut Page, report: &ApplyReport, resolved: &Resolved) {
         page.line(format!("  left out  {}: {}", left.category, left.reason));
     }
     for warning in resolved.findings.iter().filter(|finding| finding.severity == Severity::Warning) {
-        page.line(format!("warning: {warning}"));
+        page.lines(format!("warning: {warning}"));
     }
     if let Some(ZoneChange { old, new }) = &report.zone_change {
         page.line(format!(
@@ -76,7 +76,7 @@ fn add_notes(page: &mut Page, report: &ApplyReport, resolved: &Resolved) {
 }
 
 pub fn earlier_meanings_json(earlier: &[EarlierMeaning]) -> Vec<Value> {
-    let of = |earlier: &EarlierMeaning| json!({"metric_category": earlier.category, "first": earlier.first, "last": earlier.last, "days": earlier.days});
+    let of = |earlier: &EarlierMeaning| json!({"metric_category": earlier.category, "first": earlier.first, "last": earlier.last, "days": earlier.days, "can_be_restated": earlier.can_be_restated});
     earlier.iter().map(of).collect()
 }
 

@@ -12,8 +12,11 @@ use super::{
 use crate::{
     alerts, backup,
     clock::{Clock, SystemClock},
+    collect::{CollectError, advice},
     config::{BUILT_IN, Channel, Config, Finding, LoadedConfig, Preset, Severity, UnfinishedDay},
+    database::FaultClass,
     definitions::{CheckReport, CheckScope, check_cron, check_functions, source_warnings},
+    delivery,
     pluralize::pluralize,
 };
 
@@ -54,7 +57,7 @@ fn page(findings: &[Finding], metrics: usize, last_backup: Option<Timestamp>) ->
     );
     page.columns = vec!["severity", "place", "message", "hint"];
     for finding in findings {
-        page.line(format!("{}: {finding}", name(finding.severity)));
+        page.lines(format!("{}: {finding}", name(finding.severity)));
         let hint = finding.hint.clone().unwrap_or_default();
         page.rows.push(vec![
             name(finding.severity).to_owned(),
@@ -92,6 +95,9 @@ fn name(severity: Severity) -> &'static str {
 /// Returns the findings and the number of metrics that were checked. A database whose settings are wrong is not
 /// checked.
 async fn find(config: Config, mut findings: Vec<Finding>, mut scope: CheckScope) -> (Vec<Finding>, usize) {
+    // A check says what it found, and does not try again.
+    let mut config = config;
+    config.settings.retry.retries = 0;
     let app = App::new(config, Arc::new(SystemClock));
     findings.extend(app.config.derived_warnings());
     let mut definitions = Vec::new();
@@ -106,9 +112,20 @@ async fn find(config: Config, mut findings: Vec<Finding>, mut scope: CheckScope)
                 let warnings = source_warnings(&app.context, &app.config, &definitions).await;
                 findings.extend(warnings.unwrap_or_default());
             }
-            Err(error) => unresolved = Some(Finding::error("platform", error.to_string())),
+            Err(error) => {
+                // If the platform cannot be reached, it is not asked a second time: each attempt may take until its time limit.
+                let is_away = error.fault().is_some_and(|fault| fault.class == FaultClass::Unreachable);
+                scope.platform = !is_away;
+                unresolved = Some(match &error {
+                    CollectError::Platform { location, fault } => {
+                        Finding::error("platform", format!("{location}: {fault}")).hint(advice(fault))
+                    }
+                    error => Finding::error("platform", error.to_string()),
+                });
+            }
         }
     }
+    let is_platform_away = unresolved.is_some() && !scope.platform;
     let resolved = scope.platform && unresolved.is_none();
     let CheckReport { findings: checked, made_through_api } =
         crate::definitions::check(&app.context, &definitions, scope).await;
@@ -116,10 +133,8 @@ async fn find(config: Config, mut findings: Vec<Finding>, mut scope: CheckScope)
     // If there are errors, the missing metrics have been reported already.
     if metrics == 0 && resolved && !findings.iter().any(Finding::is_error) {
         let message = match app.config.settings.preset {
-            Preset::Community => {
-                "no metric is configured, and the preset recognises none of the platform's tables"
-            }
             Preset::None => "no metric is configured, and there is no preset",
+            _ => "no metric is configured, and the preset recognises none of the platform's tables",
         };
         let hint =
             "declare sources and metrics in daymark.toml; `daymark init` writes a first version of the file";
@@ -134,9 +149,11 @@ async fn find(config: Config, mut findings: Vec<Finding>, mut scope: CheckScope)
     if is_store_well {
         findings.extend(hidden_derived(&app).await);
         findings.extend(alert_findings(&app).await);
-        findings.extend(backup_obstacle(&app).await);
+        findings.extend(backup_problem(&app).await);
         let takes_last_finished = app.config.settings.unfinished_day == UnfinishedDay::LastFinished;
-        findings.extend(check_functions(&app.context, takes_last_finished).await);
+        if !is_platform_away {
+            findings.extend(check_functions(&app.context, takes_last_finished).await);
+        }
         findings.extend(check_cron(&app.context).await);
     }
     (findings, metrics)
@@ -147,8 +164,9 @@ async fn hidden_derived(app: &App) -> Vec<Finding> {
     // A store that fails here was reported by the other checks.
     let stored = app.context.tenant.store.definitions().await.unwrap_or_default();
     let derived = app.config.derived();
+    let derived = derived.iter().filter(|metric| !metric.is_optional);
     let is_hidden = |name: &str| stored.iter().any(|metric| metric.definition.category == name);
-    let hidden = derived.iter().map(|metric| &metric.key.category).filter(|name| is_hidden(name));
+    let hidden = derived.map(|metric| &metric.key.category).filter(|name| is_hidden(name));
     let finding = |name: &String| {
         let message = "the store has a metric of this name, whose records are shown instead";
         Finding::error(format!("[derived.{name}]"), message).hint("give the derived metric another name")
@@ -157,10 +175,25 @@ async fn hidden_derived(app: &App) -> Vec<Finding> {
 }
 
 /// Finds what would make `daymark backup` fail, where backups are configured.
-async fn backup_obstacle(app: &App) -> Option<Finding> {
+async fn backup_problem(app: &App) -> Option<Finding> {
     app.config.settings.backup_directory.as_ref()?;
-    let obstacle = app.context.tenant.store.copy_obstacle().await?;
-    Some(Finding::warning("backup", obstacle))
+    let problem = app.context.tenant.store.copy_problem().await?;
+    Some(Finding::warning("backup", problem))
+}
+
+/// Channels, and the heartbeat, that are known not to receive anything.
+fn undeliverable(app: &App) -> Vec<Finding> {
+    let settings = &app.config.settings.delivery;
+    let of_channel = |channel: &Channel| {
+        let problem = delivery::channel_problem(channel, settings.allow_private)?;
+        Some(Finding::warning(channel.place.clone(), format!("nothing can be delivered: {problem}")))
+    };
+    let heartbeat = settings.heartbeat_url.as_ref().filter(|url| delivery::leads_inside(url.reveal()));
+    let refused = heartbeat.filter(|_| !settings.allow_private).map(|_| {
+        let message = "the heartbeat is refused: its address is loopback, link-local or private";
+        Finding::warning("delivery.heartbeat_url", message).hint("set `delivery.allow_private = true`")
+    });
+    app.config.declarations.channels.iter().filter_map(of_channel).chain(refused).collect()
 }
 
 /// Finds channels that cannot be used, and rules that fired often in the past or cannot be evaluated.
@@ -171,6 +204,7 @@ async fn alert_findings(app: &App) -> Vec<Finding> {
         Some(Finding::warning(channel.place.clone(), channel.missing_secret()?).hint(hint))
     };
     let mut findings: Vec<_> = declared.channels.iter().filter_map(missing).collect();
+    findings.extend(undeliverable(app));
     if !app.config.settings.delivery.is_enabled && !declared.channels.is_empty() {
         let message =
             "alerting.enabled is false: a server with these settings evaluates no rule and delivers nothing";
@@ -178,11 +212,9 @@ async fn alert_findings(app: &App) -> Vec<Finding> {
         findings.push(Finding::warning("alerting.enabled", message).hint(hint));
     }
     // A store that fails here was reported by the other checks.
-    for tried in alerts::rehearse(&app.context, &declared.alerts).await.unwrap_or_default() {
+    for tried in alerts::backtest(&app.context, &declared.alerts).await.unwrap_or_default() {
         if let Some(problem) = tried.problem {
-            findings.push(
-                Finding::error(tried.place, problem).hint("name a metric that `daymark apply` has defined"),
-            );
+            findings.push(Finding::error(tried.place, problem.message).hint(problem.hint));
         } else if let Some(last) = tried.fires_on.last().filter(|_| tried.place != BUILT_IN) {
             let days = pluralize(tried.fires_on.len(), "day");
             let message =

@@ -101,9 +101,9 @@ fn summary(context: &Context, report: &DayReport) -> String {
 
 pub fn write_failures(page: &mut Page, failed: &[Failure], left_out: &[LeftOut]) {
     for failure in failed {
-        page.line(format!("failed    {}", failure.summary()));
+        page.lines(format!("failed    {}", failure.summary()));
         if let Some(context) = &failure.context {
-            page.line(format!("          {}", context.replace('\n', "\n          ")));
+            page.lines(format!("          {}", context.replace('\n', "\n          ")));
         }
         if let Some(hint) = &failure.hint {
             page.line(format!("          {hint}"));

@@ -8,7 +8,7 @@ use tracing::level_filters::LevelFilter;
 use super::{
     ConfigArguments, Exit, Format, Page, alerts, annotations, app::App, apply, backfill, backup, check,
     collect, correct, corrections, demo, drift, export, gaps, init, judge, keys, migrate, output, plan,
-    preview, query, restate, schedule, serve, sql, status,
+    preview, query, redact, restate, schedule, serve, sql, status,
 };
 use crate::{clock::SystemClock, config, telemetry::log};
 
@@ -30,7 +30,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Simulate a community platform up to yesterday, and record its history
+    /// Simulate a platform up to yesterday, and record its history: a community, or what --preset names
     Demo(demo::DemoArguments),
     /// Look at the platform's tables and write a commented daymark.toml
     Init(init::InitArguments),
@@ -52,12 +52,14 @@ enum Command {
     Gaps(gaps::GapsArguments),
     /// Compare records with a recount of the platform's present rows
     Drift(drift::DriftArguments),
-    /// Judge recorded values by the history of their metric, where that has not been done
+    /// Judge the recorded values that have no judgement yet, by the history of their metric
     Judge(judge::JudgeArguments),
     /// Put recorded values right, with a reason; the records stay
     Correct(correct::CorrectArguments),
     /// Read recorded days again under the newest definition of their metric, and correct those that differ; the records stay
     Restate(restate::RestateArguments),
+    /// Replace a label, such as a person's name, by a placeholder wherever the store has it, in the records too
+    Redact(redact::RedactArguments),
     /// List the corrections of recorded values, with their reasons and authors
     Corrections(corrections::CorrectionsArguments),
     /// Show recorded values by day, week, month, quarter or year, or the latest
@@ -68,11 +70,11 @@ enum Command {
     Status,
     /// Show the schedule of `daymark serve`, or pause or resume it
     Schedule(schedule::ScheduleArguments),
-    /// Show the alerts, silence them, try the channels of notifications, and show what became of them
+    /// Show the alerts, silence them, test a channel, and list the notifications with their delivery attempts
     Alerts(alerts::AlertsArguments),
     /// List, add and remove annotations of days, which charts show
     Annotations(annotations::AnnotationsArguments),
-    /// Answer questions about the record over HTTP, and collect on schedule
+    /// Serve the HTTP API and the dashboard, collect on schedule, and evaluate alerts
     Serve,
     /// Copy the store, and read the copy back
     Backup(backup::BackupArguments),
@@ -124,7 +126,7 @@ async fn dispatch(
             let file = configured.file.as_deref();
             check::run(config::load_with_problems(file, &configured.flags, &environment)).await
         }
-        Command::Init(arguments) => init::run(&start()?.app, &arguments).await,
+        Command::Init(arguments) => init::run(&start()?.app, &arguments, &configured).await,
         Command::Migrate(arguments) => migrate::run(&start()?.app, &arguments).await,
         Command::Apply(arguments) => apply::run(&start()?.app, &arguments).await,
         Command::Plan(arguments) => plan::run(&start()?.app, &arguments).await,
@@ -136,6 +138,7 @@ async fn dispatch(
         Command::Judge(arguments) => judge::run(&start()?.app, &arguments).await,
         Command::Correct(arguments) => correct::run(&start()?.app, arguments).await,
         Command::Restate(arguments) => restate::run(&start()?.app, &arguments, format).await,
+        Command::Redact(arguments) => redact::run(&start()?.app, &arguments).await,
         Command::Corrections(arguments) => corrections::run(&start()?.app, arguments).await,
         Command::Query(arguments) => query::run(&start()?.app, &arguments, format).await,
         Command::Export(arguments) => export::run(&start()?.app, &arguments).await,
@@ -143,7 +146,7 @@ async fn dispatch(
         Command::Schedule(arguments) => schedule::run(&start()?.app, &arguments).await,
         Command::Alerts(arguments) => alerts::run(&start()?.app, arguments).await,
         Command::Annotations(arguments) => annotations::run(&start()?.app, arguments).await,
-        Command::Serve => serve::run(&start()?.app).await,
+        Command::Serve => serve::run(&start()?.app, serve::log_address).await,
         Command::Backup(arguments) => backup::back_up(&start()?.app, &arguments).await,
         Command::Restore(arguments) => backup::restore(&start()?.app, &arguments).await,
         Command::Keys(arguments) => keys::run(&start()?.app, arguments).await,

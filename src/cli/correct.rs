@@ -6,13 +6,14 @@ use anyhow::Context as _;
 use clap::{ArgGroup, Args};
 use jiff::civil::Date;
 use serde_json::{Map, Value, json};
+use strum::IntoEnumIterator;
 
-use super::{App, Exit, Page, corrections_file, date, output::say};
+use super::{App, Exit, Page, corrections_file, date, output::say, word_parser::WordParser};
 use crate::{
     corrections::{
         self, CorrectionPlan, CorrectionRequest, PlannedCorrection, RequestedChange, RequestedCorrection,
     },
-    metric::Decimal,
+    metric::{Decimal, MetricType},
     pluralize::pluralize,
 };
 
@@ -28,6 +29,9 @@ pub struct CorrectArguments {
     /// The recorded day
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = date::parse, required_unless_present = "file", conflicts_with = "file")]
     date: Option<Date>,
+    /// The type of the metric, where metrics of several types have or had its name [default: that of the active one]
+    #[arg(long = "type", value_name = "TYPE", conflicts_with = "file", value_parser = WordParser::new(MetricType::iter().map(MetricType::name)))]
+    metric_type: Option<String>,
     /// The right value
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     value: Option<Decimal>,
@@ -87,7 +91,8 @@ pub async fn run(app: &App, arguments: CorrectArguments) -> anyhow::Result<(Page
 }
 
 fn request(arguments: CorrectArguments) -> anyhow::Result<CorrectionRequest> {
-    let CorrectArguments { metric, date, value, metadata, take_back, file, reason, .. } = arguments;
+    let CorrectArguments { metric, metric_type, date, value, metadata, take_back, file, reason, .. } =
+        arguments;
     if let Some(file) = file {
         return Ok(CorrectionRequest { reason, corrections: corrections_file::read(&file)? });
     }
@@ -97,7 +102,13 @@ fn request(arguments: CorrectArguments) -> anyhow::Result<CorrectionRequest> {
         (None, None) => RequestedChange::Withdraw,
     };
     let (category, date) = metric.zip(date).context("name the metric and the day")?;
-    let correction = RequestedCorrection { category, metric_type: None, date, change };
+    let correction = RequestedCorrection {
+        category,
+        metric_type: metric_type.and_then(|name| name.parse().ok()),
+        date,
+        change,
+        after_revision: None,
+    };
     Ok(CorrectionRequest { reason, corrections: vec![correction] })
 }
 
@@ -142,48 +153,34 @@ fn line(planned: &PlannedCorrection) -> String {
 }
 
 fn shown(value: Option<&Decimal>) -> String {
-    value.map_or_else(|| "withdrawn".to_owned(), ToString::to_string)
+    value.map_or_else(|| "no value".to_owned(), ToString::to_string)
 }
+
+const COLUMNS: [&str; 8] = [
+    "metric_date",
+    "metric_type",
+    "metric_category",
+    "recorded_value",
+    "before",
+    "after",
+    "difference",
+    "revision",
+];
 
 /// `numbers` are those of the revisions that were written, in the order of the changes.
 fn page(plan: &CorrectionPlan, numbers: &[Option<i32>]) -> Page {
-    let number = |place: usize| numbers.get(place).copied().flatten();
-    let difference = |planned: &PlannedCorrection| {
-        planned.after.as_ref().zip(planned.before.as_ref()).map(|(after, before)| after - before)
+    let numbered = || {
+        let number = |place: usize| numbers.get(place).copied().flatten();
+        plan.changes.iter().enumerate().map(move |(place, planned)| (planned, number(place)))
     };
     let mut page = Page::new(json!({
         "written": !numbers.is_empty(),
         "reason": plan.reason,
         "unchanged": plan.unchanged,
-        "changes": plan.changes.iter().enumerate().map(|(place, planned)| json!({
-            "metric_date": planned.date, "metric_type": planned.key.metric_type, "metric_category": planned.key.category,
-            "recorded_value": planned.recorded, "before": planned.before, "after": planned.after,
-            "difference": difference(planned), "kind": planned.effect.name(), "revision": number(place),
-        })).collect::<Vec<_>>(),
+        "changes": numbered().map(change_json).collect::<Vec<_>>(),
     }));
-    page.columns = vec![
-        "metric_date",
-        "metric_type",
-        "metric_category",
-        "recorded_value",
-        "before",
-        "after",
-        "difference",
-        "revision",
-    ];
-    let row = |(place, planned): (usize, &PlannedCorrection)| {
-        vec![
-            planned.date.to_string(),
-            planned.key.metric_type.name().to_owned(),
-            planned.key.category.clone(),
-            planned.recorded.to_string(),
-            planned.before.as_ref().map(ToString::to_string).unwrap_or_default(),
-            planned.after.as_ref().map(ToString::to_string).unwrap_or_default(),
-            difference(planned).map(|difference| difference.to_string()).unwrap_or_default(),
-            number(place).map(|number| number.to_string()).unwrap_or_default(),
-        ]
-    };
-    page.rows = plan.changes.iter().enumerate().map(row).collect();
+    page.columns = COLUMNS.to_vec();
+    page.rows = numbered().map(change_row).collect();
     for planned in &plan.changes {
         page.line(line(planned));
     }
@@ -203,4 +200,31 @@ fn page(plan: &CorrectionPlan, numbers: &[Option<i32>]) -> Page {
         )),
     }
     page
+}
+
+fn difference(planned: &PlannedCorrection) -> Option<Decimal> {
+    Some(planned.after.as_ref()? - planned.before.as_ref()?)
+}
+
+fn change_json((planned, revision): (&PlannedCorrection, Option<i32>)) -> Value {
+    json!({
+        "metric_date": planned.date, "metric_type": planned.key.metric_type, "metric_category": planned.key.category,
+        "recorded_value": planned.recorded, "before": planned.before, "after": planned.after,
+        "difference": difference(planned), "kind": planned.effect.name(), "revision": revision,
+    })
+}
+
+/// The cells of [`COLUMNS`].
+fn change_row((planned, revision): (&PlannedCorrection, Option<i32>)) -> Vec<String> {
+    let text = |value: Option<&Decimal>| value.map(ToString::to_string).unwrap_or_default();
+    vec![
+        planned.date.to_string(),
+        planned.key.metric_type.name().to_owned(),
+        planned.key.category.clone(),
+        planned.recorded.to_string(),
+        text(planned.before.as_ref()),
+        text(planned.after.as_ref()),
+        text(difference(planned).as_ref()),
+        revision.map(|revision| revision.to_string()).unwrap_or_default(),
+    ]
 }

@@ -71,7 +71,7 @@ async fn all(app: &App, arguments: CorrectionsArguments) -> anyhow::Result<Vec<C
         categories: metrics,
         state: in_force.then(|| "in_force".to_owned()),
         limit: Some(MAX_LIMIT.to_string()),
-        cursor: None,
+        ..CorrectionsRequest::default()
     };
     let mut found = Vec::new();
     loop {

@@ -10,6 +10,7 @@ use std::{
 use clap::Args;
 use jiff::civil::Date;
 use serde_json::json;
+use strum::IntoEnumIterator;
 
 use super::{
     ConfigArguments, Exit, Format, Page, demo_server,
@@ -18,8 +19,8 @@ use super::{
 use crate::{
     clock::SystemClock,
     collect::{ComparedDay, DriftReport},
-    config::{self, ConfigProblems},
-    demo::{Departure, Period, RowCounts, Tour, TourProgress, tour},
+    config::{self, ConfigProblems, Finding, Preset},
+    demo::{Departure, Period, Scenario, Tour, TourProgress, tour},
     metric::{Decimal, MetricKey},
     pluralize::pluralize,
 };
@@ -44,9 +45,9 @@ pub struct DemoArguments {
 
 impl DemoArguments {
     fn stays_up(&self, format: Format) -> bool {
-        let is_told_to_exit =
+        let is_asked_to_exit =
             self.exit || std::env::var_os("DEMO_EXIT").is_some_and(|value| !value.is_empty());
-        format == Format::Text && !is_told_to_exit && std::io::stdout().is_terminal()
+        format == Format::Text && !is_asked_to_exit && std::io::stdout().is_terminal()
     }
 }
 
@@ -57,7 +58,9 @@ pub async fn run(
 ) -> anyhow::Result<(Page, Exit)> {
     let started = Instant::now();
     let reason = "`daymark demo` creates a platform, a store and a configuration of its own";
-    let problems = config::without_effect(&configured.flags, configured.file.as_deref(), reason);
+    let mut flags = configured.flags.clone();
+    let scenario = scenario(flags.remove("preset").as_deref())?;
+    let problems = config::without_effect(&flags, configured.file.as_deref(), reason);
     if !problems.is_empty() {
         return Err(ConfigProblems(problems).into());
     }
@@ -71,12 +74,12 @@ pub async fn run(
         (None, Some(temporary)) => temporary.path().to_owned(),
         (None, None) => anyhow::bail!("there is no directory for the demonstration"),
     };
-    let outcome = tour(&directory, period, &Counter).await?;
+    let outcome = tour(&directory, scenario, period, &Counter).await?;
     let mut page = page(&outcome);
     describe(&mut page, &outcome);
     let stays_up = arguments.stays_up(format);
     match &arguments.dir {
-        Some(directory) => list_files(&mut page, directory),
+        Some(directory) => list_files(&mut page, &outcome, directory),
         None if stays_up => page.line("The files will be removed; `daymark demo --dir D` keeps them."),
         None => page.line("The files were removed; `daymark demo --dir D` keeps them."),
     }
@@ -85,6 +88,20 @@ pub async fn run(
         true => demo_server::run(&page, &directory).await,
         false => Ok((page, Exit::Done)),
     }
+}
+
+/// What is simulated: the platform of the preset that `--preset` names, by default a community.
+fn scenario(preset: Option<&str>) -> Result<&'static Scenario, ConfigProblems> {
+    let preset = preset.unwrap_or(Preset::Community.name());
+    let found = Preset::iter().filter_map(|preset| Some((preset.name(), Scenario::of(preset)?)));
+    let known: Vec<_> = found.collect();
+    let scenario = known.iter().find(|(name, _)| *name == preset).map(|(_, scenario)| *scenario);
+    scenario.ok_or_else(|| {
+        let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
+        let message = format!("there is no demonstration of {}", config::shown(preset));
+        let problem = Finding::error("--preset", message);
+        ConfigProblems(vec![problem.hint(format!("it is one of {}", names.join(", ")))])
+    })
 }
 
 /// The recorded and recounted values, for programs.
@@ -105,11 +122,12 @@ fn page(outcome: &Tour) -> Page {
 }
 
 /// Lists the files that were kept, and commands that show their content.
-fn list_files(page: &mut Page, directory: &Path) {
+fn list_files(page: &mut Page, outcome: &Tour, directory: &Path) {
     let shown = directory.display();
     page.line(format!("The platform is {shown}/platform.db, its history {shown}/daymark.db. Look around:"));
     let program = std::env::args().next().unwrap_or_else(|| "daymark".to_owned());
-    for command in ["status", "query --interval month --metric posts_created", "serve"] {
+    let (category, _) = outcome.scenario.story.chart;
+    for command in ["status", &format!("query --interval month --metric {category}"), "serve"] {
         page.line(format!("  {program} --config {shown}/daymark.toml {command}"));
     }
 }
@@ -131,8 +149,8 @@ impl TourProgress for Counter {
 fn describe(page: &mut Page, outcome: &Tour) {
     let (created, deleted) = (thousands(outcome.created), thousands(outcome.deleted));
     page.line(format!(
-        "A community was simulated from {} to {}: {created} rows were created and {deleted} deleted again, {} of them on the day they were created.",
-        outcome.period.first, outcome.period.last, thousands(outcome.deleted_same_day)
+        "{} was simulated from {} to {}: {created} rows were created and {deleted} deleted again, {} of them on the day they were created.",
+        outcome.scenario.story.subject, outcome.period.first, outcome.period.last, thousands(outcome.deleted_same_day)
     ));
     page.line(format!(
         "After each midnight, Daymark recorded the day: {} records of {} metrics.",
@@ -146,7 +164,8 @@ fn describe(page: &mut Page, outcome: &Tour) {
         );
     }
     page.blank();
-    chart(page, outcome, "posts_created", "Posts a week, as recorded");
+    let (category, title) = outcome.scenario.story.chart;
+    chart(page, outcome, category, title);
     page.blank();
     describe_departure(page, outcome);
     last_day(page, outcome);
@@ -160,21 +179,17 @@ fn describe(page: &mut Page, outcome: &Tour) {
 }
 
 fn describe_departure(page: &mut Page, outcome: &Tour) {
-    let departed = &outcome.departure.deleted;
-    page.line(format!(
-        "Then @{} left, and the account was deleted with {}, {}, {}, {} and {}.",
-        outcome.departure.username,
-        pluralize(departed.posts, "post"),
-        pluralize(departed.comments, "comment"),
-        pluralize(departed.likes, "like"),
-        pluralize(departed.tracks, "track"),
-        pluralize(departed.follows, "follow"),
-    ));
+    let Departure { name, deleted } = &outcome.departure;
+    let rows = outcome.scenario.tables.iter().skip(1);
+    let mut rows: Vec<_> = rows.map(|(table, noun)| pluralize(deleted.of(table), noun)).collect();
+    let last = rows.pop().unwrap_or_default();
+    let departed = outcome.scenario.story.departed.replace("{name}", name);
+    page.line(format!("{departed} with {} and {last}.", rows.join(", ")));
     page.line(
         "Past days as a recount of the platform's present rows gives them, beside the values that were recorded at the time:",
     );
     page.blank();
-    for category in ["posts_total", "comments_total"] {
+    for category in outcome.scenario.story.histories {
         history(page, outcome, category);
         page.blank();
     }
@@ -258,10 +273,11 @@ fn json(outcome: &Tour) -> serde_json::Value {
             json!({"metric_date": date, "metrics": metrics})
         })
         .collect();
-    let Departure { username, deleted } = &outcome.departure;
+    let Departure { name, deleted } = &outcome.departure;
+    let tables = outcome.scenario.tables.iter().map(|(table, _)| *table);
     let rows_deleted: serde_json::Map<_, _> =
-        RowCounts::TABLES.iter().map(|table| ((*table).to_owned(), json!(deleted.of(table)))).collect();
-    let departure = json!({"username": username, "rows_deleted": rows_deleted});
+        tables.map(|table| (table.to_owned(), json!(deleted.of(table)))).collect();
+    let departure = json!({"name": name, "rows_deleted": rows_deleted});
     json!({
         "first": outcome.period.first, "last": outcome.period.last, "rows_created": outcome.created, "rows_deleted": outcome.deleted,
         "rows_deleted_same_day": outcome.deleted_same_day, "records": outcome.records, "departure": departure, "days": days,

@@ -15,13 +15,13 @@ pub async fn run(story: &Page, home: &Path) -> anyhow::Result<(Page, Exit)> {
     let file = home.join("daymark.toml");
     // Settings of the environment are of another installation.
     let mut config = config::load(Some(&file), &config::GivenFlags::new(), &config::Environment::new())?;
-    let listen = free_address(config.settings.http.listen)?;
-    config.settings.http.listen = listen;
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(story.render(Format::Text)?.as_bytes())?;
-    writeln!(stdout, "\nThe dashboard is at http://{listen}/?recount until Ctrl-C.")?;
-    drop(stdout);
-    serve::run(&App::new(config, Arc::new(SystemClock))).await
+    config.settings.http.listen = free_address(config.settings.http.listen)?;
+    std::io::stdout().write_all(story.render(Format::Text)?.as_bytes())?;
+    let announce = |address| {
+        // The server runs also where its address cannot be printed.
+        let _ = writeln!(std::io::stdout(), "\nThe dashboard is at http://{address}/?recount until Ctrl-C.");
+    };
+    serve::run(&App::new(config, Arc::new(SystemClock)), announce).await
 }
 
 /// The address itself, or where its port is taken one with a free port.

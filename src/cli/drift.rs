@@ -52,17 +52,17 @@ async fn recorded_page(app: &App) -> anyhow::Result<Page> {
         "metric_date",
         "metric_type",
         "metric_category",
-        "recorded",
+        "in_force",
         "recounted",
         "difference",
         "recounted_at",
     ];
     page.rows = recounts.changed.iter().map(recount_row).collect();
     let shown = |entry: &DriftEntry| {
-        let DriftEntry { metric_category, metric_date, recorded, difference, .. } = entry;
-        vec![metric_category.clone(), metric_date.to_string(), recorded.to_string(), difference.to_string()]
+        let DriftEntry { metric_category, metric_date, in_force, difference, .. } = entry;
+        vec![metric_category.clone(), metric_date.to_string(), in_force.to_string(), difference.to_string()]
     };
-    page.table_of(&["metric", "day", "recorded", "difference"], recounts.changed.iter().map(shown).collect());
+    page.table_of(&["metric", "day", "in force", "difference"], recounts.changed.iter().map(shown).collect());
     page.blank();
     page.line(match recounts.last_recounted_at {
         None => "No recorded day was counted again in the last 30 days; `daymark serve` does it each night \
@@ -72,7 +72,7 @@ async fn recorded_page(app: &App) -> anyhow::Result<Page> {
             "{} of {} that were counted again in the last 30 days have changed on the platform since; the last recount was at \
              {}.",
             recounts.changed.len(),
-            pluralize(recounts.recounted, "recorded value"),
+            pluralize(recounts.recounted, "value"),
             app.context.tenant.calendar.display(newest)
         ),
     });
@@ -84,7 +84,7 @@ fn recount_row(entry: &DriftEntry) -> Vec<String> {
         entry.metric_date.to_string(),
         entry.metric_type.to_string(),
         entry.metric_category.clone(),
-        entry.recorded.to_string(),
+        entry.in_force.to_string(),
         entry.recounted.to_string(),
         entry.difference.to_string(),
         entry.recounted_at.to_string(),
@@ -93,8 +93,15 @@ fn recount_row(entry: &DriftEntry) -> Vec<String> {
 
 fn page(report: &DriftReport) -> Page {
     let mut page = Page::new(json(report));
-    page.columns =
-        vec!["metric_date", "metric_type", "metric_category", "recorded", "recounted", "difference"];
+    page.columns = vec![
+        "metric_date",
+        "metric_type",
+        "metric_category",
+        "recorded",
+        "in_force",
+        "recounted",
+        "difference",
+    ];
     for metric in &report.metrics {
         for day in metric.changed() {
             page.rows.push(vec![
@@ -102,6 +109,7 @@ fn page(report: &DriftReport) -> Page {
                 metric.key.metric_type.to_string(),
                 metric.key.category.clone(),
                 day.recorded.to_string(),
+                day.in_force.to_string(),
                 day.recounted.to_string(),
                 day.difference().to_string(),
             ]);
@@ -128,7 +136,7 @@ fn summary(metric: &MetricDrift) -> Vec<String> {
     ]
 }
 
-/// The numbers of days whose recount is smaller and larger than the record.
+/// The numbers of days whose recount is smaller and larger than the value in force.
 fn counts(metric: &MetricDrift) -> (usize, usize) {
     let changed = metric.changed().count();
     let smaller = metric.changed().filter(|day| day.difference() < Decimal::zero()).count();
@@ -165,14 +173,17 @@ fn conclude(page: &mut Page, report: &DriftReport) {
         page.line(format!("{} was left out: {}.", left_out.key.category, left_out.reason));
     }
     for failure in &report.failed {
-        page.line(format!("{} could not be read.", failure.summary()));
+        page.lines(format!("{} could not be read.", failure.summary()));
     }
 }
 
 fn json(report: &DriftReport) -> Value {
     let metric = |metric: &MetricDrift| {
         let days: Vec<_> = metric.changed().map(|day| {
-            json!({"metric_date": day.date, "recorded": day.recorded, "recounted": day.recounted, "difference": day.difference()})
+            json!({
+                "metric_date": day.date, "recorded": day.recorded, "in_force": day.in_force, "recounted": day.recounted,
+                "difference": day.difference(),
+            })
         }).collect();
         json!({
             "metric_type": metric.key.metric_type, "metric_category": metric.key.category, "days_compared": metric.days.len(),

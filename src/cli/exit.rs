@@ -6,9 +6,9 @@ use crate::{
     access::KeyError,
     alerts::SilenceError,
     annotations::AnnotationError,
-    collect::CollectError,
+    collect::{CollectError, PauseError},
     config::ConfigProblems,
-    corrections::{CorrectionError, RestateError},
+    corrections::{CorrectionError, RedactError, RestateError},
     database::FaultClass,
     definitions::{DefineError, FunctionsError},
     query::QueryError,
@@ -45,8 +45,23 @@ impl Exit {
         if let Some(error) = error.downcast_ref::<SilenceError>() {
             return if matches!(error, SilenceError::Store(_)) { Self::Failed } else { Self::Usage };
         }
+        if let Some(error) = error.downcast_ref::<PauseError>() {
+            return if matches!(error, PauseError::Store(_)) { Self::Failed } else { Self::Usage };
+        }
         if let Some(error) = error.downcast_ref::<AnnotationError>() {
             return if matches!(error, AnnotationError::Store(_)) { Self::Failed } else { Self::Usage };
+        }
+        match error.downcast_ref::<RedactError>() {
+            Some(
+                RedactError::Label
+                | RedactError::Placeholder
+                | RedactError::Rest
+                | RedactError::Member
+                | RedactError::NamedByReason
+                | RedactError::Correction(_),
+            ) => return Self::Usage,
+            Some(_) => return Self::Failed,
+            None => {}
         }
         match error.downcast_ref::<RestateError>() {
             Some(RestateError::NotReconstructible(_) | RestateError::NoRecord(..)) => return Self::Usage,
@@ -81,6 +96,7 @@ impl Exit {
             CollectError::Busy { .. } => Self::Busy,
             CollectError::Unfinished { .. } | CollectError::Stale { .. } => Self::NotYet,
             CollectError::UnknownMetric { .. }
+            | CollectError::Derived { .. }
             | CollectError::OtherTimeZone { .. }
             | CollectError::EmptyRange { .. }
             | CollectError::BeforeFirstRow { .. }

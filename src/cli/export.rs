@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use clap::{ArgGroup, Args};
 use jiff::civil::Date;
 use serde_json::json;
+use strum::IntoEnumIterator;
 
 use super::{
     App, Exit, Page,
@@ -23,13 +24,13 @@ use crate::{
     config::shown,
     pluralize::pluralize,
     query::{
-        ActivityQuery, Catalogue, CsvOptions, Export, ExportFormat, ExportQuery, LatestQuery,
-        ParameterProblem, QueryError, RunsQuery, RunsRequest, SeriesRequest, View,
+        ActivityQuery, Catalogue, CorrectionsQuery, CorrectionsRequest, CsvOptions, Export, ExportFormat,
+        ExportQuery, LatestQuery, ParameterProblem, QueryError, RunsQuery, RunsRequest, SeriesRequest, View,
     },
 };
 
 #[derive(Args)]
-#[command(group = ArgGroup::new("what").args(["latest", "activity", "definitions", "runs"]))]
+#[command(group = ArgGroup::new("what").args(["latest", "activity", "definitions", "corrections", "runs"]))]
 pub struct ExportArguments {
     #[command(flatten)]
     requested: SeriesArguments,
@@ -44,6 +45,9 @@ pub struct ExportArguments {
     /// The metrics, active or not
     #[arg(long, conflicts_with_all = ["from", "to", "metrics", "types", "intervals", "week_start", "values", "as_of"])]
     definitions: bool,
+    /// The corrections, newest first; with --from and --to, those of these days
+    #[arg(long, conflicts_with_all = ["types", "intervals", "week_start", "values"])]
+    corrections: bool,
     /// The collection log, newest run first; with --from and --to, the runs of those days
     #[arg(long, conflicts_with_all = ["metrics", "types", "intervals", "week_start", "values", "as_of"])]
     runs: bool,
@@ -51,7 +55,7 @@ pub struct ExportArguments {
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// The format of the file [default: by the extension of its name, or csv]
-    #[arg(long = "as", value_name = "FORMAT", value_parser = WordParser::new(ExportFormat::ALL.map(ExportFormat::name)))]
+    #[arg(long = "as", value_name = "FORMAT", value_parser = WordParser::new(ExportFormat::iter().map(ExportFormat::name)))]
     file_format: Option<String>,
     /// Begin CSV with a byte order mark, by which Excel recognises UTF-8
     #[arg(long)]
@@ -115,6 +119,16 @@ async fn start(
     }
     let View { context, catalogue, values } =
         View::new(context, &catalogue, arguments.view.request()).await?;
+    if arguments.corrections {
+        let asked = CorrectionsRequest {
+            from: requested.from,
+            to: requested.to,
+            categories: requested.categories,
+            ..CorrectionsRequest::default()
+        };
+        let query = CorrectionsQuery::parse(&asked, &catalogue, values.as_of)?;
+        return Ok((Export::corrections(context, query, format).await?, None));
+    }
     let requested = SeriesRequest { values, ..requested };
     if arguments.latest {
         let query = LatestQuery::parse(&requested.categories, &requested.types, &catalogue)?.of(values);
@@ -154,13 +168,13 @@ fn written_page(path: &Path, format: ExportFormat, days: Option<(Date, Date)>, r
 
 /// Returns the format that `--as` names, or that of the file name's extension.
 fn format(arguments: &ExportArguments, file: Option<&Path>) -> Result<ExportFormat, QueryError> {
-    if let Some(named) = arguments.file_format.as_deref().and_then(ExportFormat::from_name) {
+    if let Some(named) = arguments.file_format.as_deref().and_then(|name| name.parse().ok()) {
         return Ok(named);
     }
     let Some(extension) = file.and_then(Path::extension) else { return Ok(ExportFormat::Csv) };
     let extension = extension.to_string_lossy().to_lowercase();
-    ExportFormat::from_name(&extension).ok_or_else(|| {
-        let names = ExportFormat::ALL.map(|format| shown(format.name())).join(", ");
+    extension.parse().map_err(|_| {
+        let names = ExportFormat::iter().map(|format| shown(format.name())).collect::<Vec<_>>().join(", ");
         let message = format!(
             "no format is called {}; use a name that ends in {names}, or give `--as`",
             shown(&extension)

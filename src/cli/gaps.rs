@@ -4,7 +4,7 @@ use clap::Args;
 use jiff::civil::Date;
 use serde_json::json;
 
-use super::{App, Exit, Page, date};
+use super::{App, Exit, Page, date, gaps_as_of, series_arguments::by_flags};
 use crate::{
     collect::{self, GapReport},
     pluralize::pluralize,
@@ -18,9 +18,16 @@ pub struct GapsArguments {
     /// The last day [default: the last finished one]
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = date::parse)]
     to: Option<Date>,
+    /// Show the gaps that were known at this instant (2025-01-31T12:00:00Z) or at the end of this day (2025-01-31)
+    #[arg(long, value_name = "TIME")]
+    as_of: Option<String>,
 }
 
 pub async fn run(app: &App, arguments: &GapsArguments) -> anyhow::Result<(Page, Exit)> {
+    if let Some(as_of) = &arguments.as_of {
+        let page = gaps_as_of::page(app, arguments.from, arguments.to, as_of).await.map_err(by_flags)?;
+        return Ok((page, Exit::Done));
+    }
     let report = collect::gaps(&app.context, arguments.from, arguments.to).await?;
     let mut page = page(&report);
     describe(&mut page, &report);

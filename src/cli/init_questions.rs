@@ -1,4 +1,4 @@
-//! The questions of `daymark init --interactive`, of which the answers cannot be found in a database.
+//! The questions of `daymark init --interactive`, whose answers a database does not contain.
 
 use std::io::{self, BufRead, IsTerminal};
 
@@ -6,7 +6,7 @@ use anyhow::bail;
 use jiff::{civil::Date, tz::TimeZone};
 
 use super::{date, output::say};
-use crate::config::{FoundTables, StarterOptions, suggestion};
+use crate::config::{FoundTables, StarterOptions, UserTable, suggestion};
 
 /// The answers to the questions.
 pub struct InitAnswers {
@@ -24,18 +24,22 @@ pub fn ask(found: &FoundTables, options: StarterOptions) -> anyhow::Result<InitA
         bail!("--interactive asks in a terminal, and there is none; without it, `init` asks nothing");
     }
     let mut options = options;
-    options.time_zone = asked("1. In which time zone do your days begin? An IANA name [UTC]", |answer| {
-        let name = if answer.is_empty() { "UTC" } else { answer };
+    let set = options.time_zone.clone();
+    let zone = format!("1. In which time zone do your days begin? An IANA name [{set}]");
+    options.time_zone = asked(&zone, |answer| {
+        let name = if answer.is_empty() { &set } else { answer };
         let zone = TimeZone::get(name).map_err(|_| format!("`{name}` is not the name of a time zone"))?;
         Ok(zone.iana_name().unwrap_or(name).to_owned())
     })?;
     let users = found.users.as_deref().unwrap_or("none");
-    options.decisions.users =
-        asked(&format!("2. Which table has the users? [{users}]"), |answer| match answer {
-            "" | "none" => Ok(None),
-            name => known(name, &found.tables).map(Some),
-        })?;
-    let content = "3. Which tables have what matters most, with commas between them? [the largest]";
+    let question =
+        format!("2. Which table has the users, or other people who act? Its name, or `none` [{users}]");
+    options.decisions.users = asked(&question, |answer| match answer {
+        "" => Ok(UserTable::Recognised),
+        "none" => Ok(UserTable::Missing),
+        name => known(name, &found.all).map(UserTable::Named),
+    })?;
+    let content = "3. Which tables matter most? Separate them with commas. [the largest]";
     options.decisions.content = asked(content, |answer| {
         let names = answer.split(',').map(str::trim).filter(|name| !name.is_empty());
         names.map(|name| known(name, &found.tables)).collect()

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use serde_json::{Value, json};
 
-use super::{App, Exit, Page, date, duration};
+use super::{App, Exit, Page, date, duration, output::say};
 use crate::{
     access::{self, ApiKey, CreatedKey, KeyRequest, Role, Scope, Scopes},
     pluralize::pluralize,
@@ -128,14 +128,14 @@ async fn create(app: &App, arguments: CreateArguments) -> anyhow::Result<Page> {
     let mut page = Page::new(document);
     page.columns = ["key"].into_iter().chain(COLUMNS).collect();
     page.rows = vec![[vec![text.reveal().to_owned()], cells(&key, now)].concat()];
+    // The key alone is on stdout, so that a script can take it.
     page.line(text.reveal());
-    page.blank();
-    page.line(format!(
+    say(format_args!(
         "This is the key `{}`, {}. It is not stored and cannot be shown again.",
         key.name,
         described(app, &key)
     ));
-    page.line("A server that runs without authentication requires a key from now on.");
+    say("A server that runs without authentication requires a key from now on.");
     Ok(page)
 }
 

@@ -11,7 +11,7 @@ pub struct MigrateArguments {
     /// Only list the migrations that would be applied
     #[arg(long)]
     dry_run: bool,
-    /// Only print the statements of all migrations, such as to restore an object that was dropped
+    /// Only print the statements of all migrations, for example to restore a dropped object
     #[arg(long, conflicts_with = "dry_run")]
     show: bool,
 }
@@ -22,7 +22,7 @@ pub async fn run(app: &App, arguments: &MigrateArguments) -> anyhow::Result<(Pag
         let script = store.migration_script();
         let mut page = Page::new(json!({"sql": script}));
         page.columns = vec!["sql"];
-        page.line(script.trim_end());
+        page.lines(script.trim_end());
         page.rows = vec![vec![script]];
         return Ok((page, Exit::Done));
     }

@@ -41,9 +41,15 @@ impl Page {
         Self { printed: true, ..Self::default() }
     }
 
+    /// Adds a line. Texts of a store or a platform may have further lines or control characters in them, which are shown escaped.
     pub fn line(&mut self, line: impl AsRef<str>) {
-        self.text.push_str(line.as_ref());
+        self.text.push_str(&printable(line.as_ref()));
         self.text.push('\n');
+    }
+
+    /// Adds a text of several lines, such as a statement.
+    pub fn lines(&mut self, text: impl AsRef<str>) {
+        text.as_ref().lines().for_each(|line| self.line(line));
     }
 
     pub fn blank(&mut self) {
@@ -63,7 +69,7 @@ impl Page {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
         table.set_header(columns.iter().map(|name| name.to_uppercase().replace('_', " ")));
-        table.add_rows(rows);
+        table.add_rows(rows.iter().map(|row| row.iter().map(|cell| printable(cell))));
         for line in table.lines() {
             // Writing to a string cannot fail.
             let _ = writeln!(self.text, "{}", line.trim_end());
@@ -92,8 +98,29 @@ impl Page {
 }
 
 /// Writes a line to standard error. Failures such as a closed pipe (`2>&1 | head`) are ignored.
-pub fn say(line: impl std::fmt::Display) {
-    let _ = writeln!(io::stderr(), "{line}");
+pub fn say(text: impl std::fmt::Display) {
+    let text = text.to_string();
+    let lines: Vec<_> = text.split('\n').map(printable).collect();
+    let _ = writeln!(io::stderr(), "{}", lines.join("\n"));
+}
+
+/// A text that is safe to print to a terminal. Characters that would move the cursor, change colours or change the direction of writing are
+/// escaped, as in `\u{1b}[31m`, and so are the ends of lines.
+pub fn printable(text: &str) -> String {
+    let is_shown = |character: char| character == '\t' || !(character.is_control() || steers(character));
+    let mut printable = String::with_capacity(text.len());
+    for character in text.chars() {
+        match is_shown(character) {
+            true => printable.push(character),
+            false => printable.extend(character.escape_default()),
+        }
+    }
+    printable
+}
+
+/// Whether the character ends a line or a paragraph, or sets the direction of what follows.
+fn steers(character: char) -> bool {
+    matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Formats a duration as `0.12 s`, `12.3 s` or `4 min 10 s`.
@@ -142,6 +169,21 @@ mod tests {
             page.render(Format::Csv).unwrap(),
             "metric_category,first_day\n\"posts, created\",2025-01-01\n"
         );
+    }
+
+    #[test]
+    fn control_characters_of_texts_are_escaped() {
+        let text = "a\u{1b}[31mred\r\nb\u{9b}c\u{202e}d\u{2066}e\u{7f}\u{2028}";
+        let shown = "a\\u{1b}[31mred\\r\\nb\\u{9b}c\\u{202e}d\\u{2066}e\\u{7f}\\u{2028}";
+        assert_eq!(printable(text), shown);
+        let kept = "Zoë, 12\u{202f}345\t→ 日本 👩‍🚀";
+        assert_eq!(printable(kept), kept);
+        let mut page = Page::new(json!(null));
+        page.line(text);
+        page.lines("SELECT\n  1\u{1b}");
+        page.table_of(&["reason"], vec![vec![text.to_owned()]]);
+        let printed = page.render(Format::Text).unwrap();
+        assert_eq!(printed, format!("{shown}\nSELECT\n  1\\u{{1b}}\n REASON\n {shown}\n"));
     }
 
     #[test]

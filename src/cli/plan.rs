@@ -40,7 +40,7 @@ pub async fn run(app: &App, arguments: &PlanArguments) -> anyhow::Result<(Page, 
     let mut page = Page::new(json!({"from": first, "to": last, "statements": listed}));
     page.columns = vec!["purpose", "sql"];
     for statement in statements {
-        page.line(format!("-- {}\n{};\n", statement.purpose, statement.sql));
+        page.lines(format!("-- {}\n{};\n\n", statement.purpose, statement.sql));
         page.rows.push(vec![statement.purpose, statement.sql]);
     }
     Ok((page, Exit::Done))

@@ -81,27 +81,29 @@ fn page(preview: &Preview, days: PreviewDays, statements: &[PlannedStatement]) -
     ));
     write_days(&mut page, preview);
     if let Some(reason) = &preview.left_out {
-        page.line(format!("no values: {reason}"));
+        page.lines(format!("no values: {reason}"));
     }
     for warning in &preview.warnings {
-        page.line(format!("warning: {warning}"));
+        page.lines(format!("warning: {warning}"));
     }
     for sentence in reconstruction_caveats(std::iter::once(definition)) {
         page.line(format!("note: {sentence}"));
     }
     page.line("Nothing was recorded.");
     for statement in statements {
-        page.line(format!("\n-- {}\n{};", statement.purpose, statement.sql));
+        page.lines(format!("\n-- {}\n{};", statement.purpose, statement.sql));
     }
     page
 }
 
 fn write_days(page: &mut Page, preview: &Preview) {
-    let values: Vec<_> = preview.days.iter().map(|day| day.seen.as_ref().map(|seen| &seen.value)).collect();
+    let metric_type = preview.definition.metric_type;
+    let values: Vec<_> = preview.days.iter().map(|day| day.value(metric_type)).collect();
     let texts: Vec<_> = values.iter().map(|value| value.map(ToString::to_string)).collect();
     let width = texts.iter().flatten().map(String::len).max().unwrap_or(0);
     for ((day, text), bar) in preview.days.iter().zip(&texts).zip(day_chart::bars(&values)) {
-        let shown = text.as_deref().unwrap_or("–");
+        let without = if day.is_no_data(metric_type) { "no data" } else { "–" };
+        let shown = text.as_deref().unwrap_or(without);
         page.line(format!("{}  {shown:>width$}  {bar}", day.date).trim_end());
         page.rows.push(vec![day.date.to_string(), text.clone().unwrap_or_default()]);
     }
@@ -121,8 +123,9 @@ fn json(preview: &Preview, days: PreviewDays, statements: &[PlannedStatement]) -
     let Preview { definition, .. } = preview;
     let of_day = |day: &definitions::PreviewedDay| {
         let (value, metadata) =
-            (day.seen.as_ref().map(|seen| &seen.value), day.seen.as_ref().map(|seen| &seen.metadata));
-        json!({"metric_date": day.date, "value": value, "metadata": metadata})
+            (day.value(definition.metric_type), day.seen.as_ref().map(|seen| &seen.metadata));
+        let no_data = day.is_no_data(definition.metric_type);
+        json!({"metric_date": day.date, "value": value, "no_data": no_data, "metadata": metadata})
     };
     let warnings = preview
         .warnings

@@ -2,14 +2,12 @@
 
 use std::{
     io::IsTerminal,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
+use parking_lot::Mutex;
 
 use super::output::{Format, duration, say};
 use crate::{collect::Progress, pluralize::pluralize};
@@ -79,13 +77,13 @@ impl Progress for ProgressLines {
 
     fn started(&self, total_days: usize) {
         self.total.store(total_days, Ordering::Relaxed);
-        *self.started.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *self.started.lock() = Instant::now();
     }
 
     fn advanced(&self, days: usize) {
         let total = self.total.load(Ordering::Relaxed);
         let done = self.done.fetch_add(days, Ordering::Relaxed) + days;
-        let elapsed = self.started.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
+        let elapsed = self.started.lock().elapsed();
         let rate = done as f64 / elapsed.as_secs_f64().max(1e-9);
         let left = Duration::from_secs_f64((total.saturating_sub(done)) as f64 / rate.max(1e-9));
         say(format_args!("{done}/{total} days committed, {rate:.0} days/s, {} left", duration(left)));

@@ -59,7 +59,7 @@ async fn answer(app: &App, arguments: &QueryArguments, format: Format) -> anyhow
         let query = LatestQuery::parse(&requested.metrics, &requested.types, &catalogue)?.of(values);
         return latest_values::page(&query::latest(context, &catalogue, &query).await?);
     }
-    let mut shown = ShownSeries::default();
+    let mut shown = ShownSeries { ambiguous: ambiguous(&catalogue), ..ShownSeries::default() };
     if let Some(days) = &arguments.activity {
         let query =
             ActivityQuery::parse(Some(days), &requested.metrics, &requested.types, &catalogue, settings)?
@@ -82,7 +82,10 @@ async fn answer(app: &App, arguments: &QueryArguments, format: Format) -> anyhow
         shown.add(response, arguments.metadata);
         if request.cursor.is_none() {
             let mut page = shown.page()?;
-            note_earlier_meanings(&mut page, context, &catalogue, &categories, range).await?;
+            // The days are compared with the definitions of now.
+            if values.as_of.is_none() {
+                note_earlier_meanings(&mut page, context, &catalogue, &categories, range).await?;
+            }
             return Ok(page);
         }
     }
@@ -110,13 +113,20 @@ struct ShownSeries {
     whole: Option<SeriesResponse>,
     /// The rows of the table in the text.
     table: Vec<Vec<String>>,
+    /// The names that metrics of more than one type have.
+    ambiguous: BTreeSet<String>,
 }
 
 impl ShownSeries {
     /// Adds a page. Without `metadata`, its points' metadata is dropped after the table's rows are made.
     fn add(&mut self, mut response: SeriesResponse, metadata: bool) {
         for series in &mut response.series {
-            let rows = series.points.iter().map(|point| shown_row(series, point));
+            let category = &series.metric_category;
+            let name = match self.ambiguous.contains(category) {
+                true => format!("{category} ({})", series.metric_type),
+                false => category.clone(),
+            };
+            let rows = series.points.iter().map(|point| shown_row(series, &name, point));
             self.table.extend(rows);
             if !metadata {
                 series.points.iter_mut().for_each(|point| point.metadata = None);
@@ -203,8 +213,15 @@ fn row(series: &Series, point: &Point) -> Vec<String> {
     ]
 }
 
-fn shown_row(series: &Series, point: &Point) -> Vec<String> {
-    let to = if point.from == point.to { String::new() } else { point.to.to_string() };
+fn ambiguous(catalogue: &Catalogue) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    let names = catalogue.metrics().iter().map(|metric| &metric.key.category);
+    names.filter(|name| !seen.insert(*name)).cloned().collect()
+}
+
+/// `name` is the name by which the output calls the metric.
+fn shown_row(series: &Series, name: &str, point: &Point) -> Vec<String> {
+    let to = if series.interval == Interval::Day { String::new() } else { point.to.to_string() };
     let recorded = match (series.interval, point.days_recorded) {
         (Interval::Day, 0) => String::new(),
         (Interval::Day, _) => point.provenance.map_or("", query::PointProvenance::name).to_owned(),
@@ -221,7 +238,7 @@ fn shown_row(series: &Series, point: &Point) -> Vec<String> {
         Some(labels) => format!("{note}; {labels}"),
         None => note,
     };
-    vec![point.from.to_string(), to, series.metric_category.clone(), value, recorded, note]
+    vec![point.from.to_string(), to, name.to_owned(), value, recorded, note]
 }
 
 /// Formats the largest labels of a breakdown: `rock 12, jazz 5, pop 2 and 17 more`.
@@ -233,7 +250,8 @@ fn labels(point: &Point) -> Option<String> {
     let shown: Vec<_> = items.iter().filter_map(shown).take(SHOWN_LABELS).collect();
     let others = metadata.get("other").and_then(|other| other.get("labels")?.as_u64()).unwrap_or(0);
     let more = (items.len() - shown.len()) as u64 + others;
-    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    let at_least = if point.lower_bound { "at least " } else { "" };
+    let more = if more == 0 { String::new() } else { format!(" and {at_least}{more} more") };
     (!shown.is_empty()).then(|| shown.join(", ") + &more)
 }
 

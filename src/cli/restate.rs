@@ -12,11 +12,7 @@ use super::{
     progress, signals,
 };
 use crate::{
-    collect::Cancellation,
-    corrections::{
-        RestateError, RestateRequest, RestatedDay, Restatement, checked_reason, plan_restatement,
-        write_restatement,
-    },
+    corrections::{RestateError, RestateReading, RestateRequest, RestatedDay, Restatement, checked_reason},
     metric::Decimal,
     pluralize::pluralize,
 };
@@ -61,44 +57,27 @@ pub async fn run(app: &App, arguments: &RestateArguments, format: Format) -> any
         to: arguments.to,
         accept_loss: arguments.accept_loss,
     };
-    let restatement = plan_restatement(&app.context, &request, &cancel).await?;
-    if arguments.dry_run || restatement.changes.is_empty() {
-        return Ok((page(&restatement, None), Exit::Done));
-    }
-    if !arguments.yes
-        && !confirm(false, largest(&restatement).into_iter().map(line), restatement.changes.len())?
-    {
-        let mut page = page(&restatement, None);
-        page.line("Nothing was written.");
-        return Ok((page, Exit::Done));
-    }
-    write(app, &restatement, &arguments.reason, format, &cancel).await
-}
-
-async fn write(
-    app: &App,
-    restatement: &Restatement,
-    reason: &str,
-    format: Format,
-    cancel: &Cancellation,
-) -> anyhow::Result<(Page, Exit)> {
     let progress = progress::shown(format);
-    let written = write_restatement(&app.context, restatement, reason, progress.as_ref(), cancel).await?;
+    let reading = RestateReading::read(&app.context, &request, progress.as_ref(), &cancel).await?;
     drop(progress);
-    let exit = if written < restatement.changes.len() { Exit::Interrupted } else { Exit::Done };
-    Ok((page(restatement, Some(written)), exit))
-}
-
-/// The days by the size of their differences, the largest first.
-fn largest(restatement: &Restatement) -> Vec<&RestatedDay> {
-    let zero = Decimal::zero();
-    let size = |day: &&RestatedDay| {
-        let difference = day.difference();
-        if difference < zero { &zero - &difference } else { difference }
-    };
-    let mut days: Vec<_> = restatement.changes.iter().collect();
-    days.sort_by_cached_key(|day| std::cmp::Reverse(size(day)));
-    days
+    if arguments.dry_run || !arguments.yes {
+        let restatement = reading.compare(&app.context, &cancel).await?;
+        let changes = restatement.changes.len();
+        if arguments.dry_run || changes == 0 {
+            return Ok((page(&restatement, None), Exit::Done));
+        }
+        if !confirm(false, restatement.largest().into_iter().map(line), changes)? {
+            let mut page = page(&restatement, None);
+            page.line("Nothing was written.");
+            return Ok((page, Exit::Done));
+        }
+    }
+    let progress = progress::shown(format);
+    let written = reading.write(&app.context, &arguments.reason, progress.as_ref(), &cancel).await?;
+    drop(progress);
+    let exit = if written.is_complete { Exit::Done } else { Exit::Interrupted };
+    let count = written.changes.len();
+    Ok((page(&written, (count > 0 || !written.is_complete).then_some(count)), exit))
 }
 
 fn line(day: &RestatedDay) -> String {
@@ -117,7 +96,7 @@ fn page(restatement: &Restatement, written: Option<usize>) -> Page {
     let mut page = Page::new(json(restatement, written));
     page.columns = vec!["metric_date", "metric_category", "recorded_value", "before", "after", "difference"];
     page.rows = restatement.changes.iter().map(|day| row(restatement, day)).collect();
-    for day in largest(restatement).into_iter().take(MAX_SHOWN) {
+    for day in restatement.largest().into_iter().take(MAX_SHOWN) {
         page.line(line(day));
     }
     if restatement.changes.len() > MAX_SHOWN {
@@ -169,8 +148,8 @@ fn conclude(page: &mut Page, restatement: &Restatement, written: Option<usize>) 
     }
     if let (Some(first), Some(last)) = (restatement.lossy.first(), restatement.lossy.last()) {
         page.line(format!(
-            "{} from {first} to {last}: left as they are, because the platform has lost rows of them since they were recorded, so that \
-             reading them again would be worse; --accept-loss restates them too.",
+            "{} from {first} to {last}: left as they are, because the platform has lost rows of them since they were recorded, and \
+             a value read again would be one without these rows; --accept-loss restates them too.",
             pluralize(restatement.lossy.len(), "day")
         ));
     }
@@ -182,10 +161,10 @@ fn conclude(page: &mut Page, restatement: &Restatement, written: Option<usize>) 
             key.category,
             pluralize(changes, "day")
         ),
-        Some(written) if written < changes => format!(
-            "{}: {written} of {} were restated; the same command continues from there.",
+        Some(written) if !restatement.is_complete => format!(
+            "{}: interrupted after {} had been restated; the same command continues from there.",
             key.category,
-            pluralize(changes, "day")
+            pluralize(written, "day")
         ),
         Some(written) => format!(
             "{}: restated {} under version {version} of the definition. The records stay; `daymark corrections` lists what was \
@@ -196,7 +175,7 @@ fn conclude(page: &mut Page, restatement: &Restatement, written: Option<usize>) 
     });
     if changes > 0 && !restatement.caveats.is_empty() {
         page.blank();
-        page.line("What no reading of past days can know:");
+        page.line("What a reconstruction of past days cannot know:");
         for caveat in &restatement.caveats {
             page.line(format!("  {caveat}"));
         }

@@ -22,7 +22,7 @@ enum ScheduleCommand {
     Show,
     /// Stop collecting on schedule; the server and manually started runs continue
     Pause {
-        /// Why, for those who wonder
+        /// The reason, which readers of the schedule see
         #[arg(long)]
         reason: String,
         /// Days, weeks or hours from now, after which it ends by itself: 2h, 3d [default: until it is resumed]
@@ -78,7 +78,9 @@ fn paused(pause: &PauseEntry, display: impl Fn(Timestamp) -> String) -> String {
 
 fn led(leader: &LeaderEntry, display: impl Fn(Timestamp) -> String) -> String {
     let who = format!("process {} on {}", leader.process_id, leader.host);
-    if leader.is_alive {
+    if leader.is_silent {
+        format!("{who} holds the lock and hangs: seen last {}; restart it", display(leader.seen_at))
+    } else if leader.is_alive {
         format!("{who}, since {}", display(leader.since))
     } else {
         format!("none now; the last one was {who}, seen last {}", display(leader.seen_at))

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use jiff::civil::Date;
+use strum::IntoEnumIterator;
 
 use super::{date, word_parser::WordParser};
 use crate::{
@@ -21,10 +22,10 @@ pub struct SeriesArguments {
     #[arg(long = "metric", value_name = "CATEGORY")]
     pub metrics: Vec<String>,
     /// Only metrics of this type (may be given several times)
-    #[arg(long = "type", value_name = "TYPE", value_parser = WordParser::new(MetricType::ALL.map(MetricType::name)))]
+    #[arg(long = "type", value_name = "TYPE", value_parser = WordParser::new(MetricType::iter().map(MetricType::name)))]
     pub types: Vec<String>,
     /// How long a point is (may be given several times) [default: day]
-    #[arg(long = "interval", value_name = "INTERVAL", value_parser = WordParser::new(Interval::ALL.map(Interval::name)).with_synonyms(Interval::canonical_name))]
+    #[arg(long = "interval", value_name = "INTERVAL", value_parser = WordParser::new(Interval::iter().map(Interval::name)).with_synonyms(Interval::canonical_name))]
     intervals: Vec<String>,
     /// The day on which weeks begin [default: `query.week_start`]
     #[arg(long, value_name = "WEEKDAY")]

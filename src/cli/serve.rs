@@ -9,15 +9,23 @@ use super::{App, Exit, Page, signals};
 use crate::{
     access::{Access, Mode, RateLimit},
     alerts::Evaluator,
-    collect::{self, Cancellation},
-    delivery::{Deliverer, Lead},
+    collect::{self, CancellationToken},
+    delivery::{AlertLock, Deliverer},
     http,
     scheduler::Scheduler,
     telemetry::log::ANNOUNCEMENT,
 };
 
-/// Runs the server until Ctrl-C or SIGTERM.
-pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
+/// Writes the address of the server to the log.
+pub fn log_address(address: SocketAddr) {
+    tracing::info!(
+        target: ANNOUNCEMENT,
+        "listening on http://{address}; the API's page is http://{address}/docs"
+    );
+}
+
+/// Runs the server until Ctrl-C or SIGTERM, and calls `announce` with its address once clients can connect.
+pub async fn run(app: &App, announce: impl FnOnce(SocketAddr)) -> anyhow::Result<(Page, Exit)> {
     let settings = &app.config.settings;
     let server = bind(settings.http.listen, "--http-listen").await?;
     let address = server.address();
@@ -35,10 +43,7 @@ pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
         tokio::spawn(management.serve_management(Arc::clone(&service), stop.clone()))
     });
     close_orphans(app, &service).await;
-    tracing::info!(
-        target: ANNOUNCEMENT,
-        "listening on http://{address}; the API's page is http://{address}/docs"
-    );
+    announce(address);
     let scheduler =
         settings.schedule.enabled.then(|| tokio::spawn(follow_schedule(app, &service, stop.clone())));
     let alerting =
@@ -111,7 +116,7 @@ async fn close_orphans(app: &App, service: &http::Service) {
 fn follow_schedule(
     app: &App,
     service: &http::Service,
-    stop: Cancellation,
+    stop: CancellationToken,
 ) -> impl Future<Output = ()> + use<> {
     let (jobs, watch) = (Arc::clone(&service.jobs), service.cache.watch());
     let scheduler = Scheduler::new(&service.patient, jobs, service.counters.clone(), watch)
@@ -120,9 +125,13 @@ fn follow_schedule(
 }
 
 /// Evaluates alerts and delivers notifications until `stop`, while this instance holds the lock of alerts.
-fn follow_alerts(app: &App, service: &http::Service, stop: Cancellation) -> impl Future<Output = ()> + use<> {
+fn follow_alerts(
+    app: &App,
+    service: &http::Service,
+    stop: CancellationToken,
+) -> impl Future<Output = ()> + use<> {
     let context = app.alerting_context();
-    let lead = Lead::new(&context, service.counters.clone());
+    let lock = AlertLock::new(&context, service.counters.clone());
     let declared = &app.config.declarations;
     let deliverer = Deliverer::new(&context, declared.channels.clone(), app.config.settings.delivery.clone());
     let evaluator = Evaluator::new(
@@ -133,8 +142,8 @@ fn follow_alerts(app: &App, service: &http::Service, stop: Cancellation) -> impl
         deliverer.wake(),
     );
     async move {
-        let watch = lead.watch();
-        tokio::join!(lead.run(&stop), evaluator.run(watch.clone(), &stop), deliverer.run(watch, &stop));
+        let watch = lock.watch();
+        tokio::join!(lock.run(&stop), evaluator.run(watch.clone(), &stop), deliverer.run(watch, &stop));
     }
 }
 

@@ -2,19 +2,19 @@
 //! ends the program at once.
 
 use super::Exit;
-use crate::collect::{Cancellation, Canceller};
+use crate::collect::CancellationToken;
 
 /// Starts to listen for signals. `say` prints the message that the program is stopping.
-pub fn cancellation(say: fn(&str)) -> Cancellation {
-    let (canceller, cancellation) = Cancellation::new();
-    tokio::spawn(listen(canceller, say));
+pub fn cancellation(say: fn(&str)) -> CancellationToken {
+    let cancellation = CancellationToken::new();
+    tokio::spawn(listen(cancellation.clone(), say));
     cancellation
 }
 
-async fn listen(canceller: Canceller, say: fn(&str)) {
+async fn listen(cancellation: CancellationToken, say: fn(&str)) {
     if stop_signal().await.is_ok() {
         say("stopping; committed records are kept (a second signal stops at once)");
-        canceller.cancel();
+        cancellation.cancel();
         if stop_signal().await.is_ok() {
             std::process::exit(Exit::Interrupted as i32);
         }

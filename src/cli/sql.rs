@@ -36,7 +36,7 @@ enum SqlCommand {
 #[derive(Args)]
 struct ApiSchema {
     /// Also make the functions, and views of the tables, in this schema, where the database's own API looks for them: `public` on
-    /// Supabase
+    /// Supabase. Without it, that of the earlier installation; `daymark sql uninstall` removes both
     #[arg(long, value_name = "SCHEMA")]
     api_schema: Option<String>,
 }
@@ -80,7 +80,7 @@ async fn schedule(app: &App) -> anyhow::Result<Page> {
     page.rows = vec![vec![CRON_JOB.to_owned(), schedule.clone(), zone.clone(), state.command.clone()]];
     page.line(format!("The job {CRON_JOB} runs `{}` at `{schedule}` ({zone}).", state.command));
     for warning in warnings {
-        page.line(format!("warning: {warning}"));
+        page.lines(format!("warning: {warning}"));
     }
     Ok(page)
 }
@@ -109,9 +109,23 @@ async fn spec(app: &App) -> anyhow::Result<FunctionSpec> {
     Ok(function_spec(&app.context, takes_last_finished).await?)
 }
 
+/// `given`, or else the schema for clients of an API that the functions of this tenant were installed with.
+async fn api_schema_of(app: &App, given: Option<&str>) -> anyhow::Result<Option<String>> {
+    if let Some(given) = given {
+        return Ok(Some(given.to_owned()));
+    }
+    let tenant = &app.context.tenant;
+    let installed = tenant.store.installed_functions(None).await?;
+    Ok(installed
+        .filter(|installed| installed.tenant == tenant.name)
+        .and_then(|installed| installed.api_schema))
+}
+
 async fn install(app: &App, api_schema: Option<&str>) -> anyhow::Result<Page> {
     let store = &app.context.tenant.store;
     let spec = spec(app).await?;
+    let api_schema = api_schema_of(app, api_schema).await?;
+    let api_schema = api_schema.as_deref();
     let schema = store.function_place().await?.schema;
     let notes = store.install_functions(&spec, api_schema).await?;
     let schemas: Vec<_> = std::iter::once(schema).chain(api_schema.map(str::to_owned)).collect();
@@ -142,10 +156,12 @@ fn metric_json(metric: &FunctionMetric) -> serde_json::Value {
 }
 
 async fn show(app: &App, api_schema: Option<&str>) -> anyhow::Result<Page> {
-    let script = app.context.tenant.store.function_script(&spec(app).await?, api_schema)?;
+    let spec = spec(app).await?;
+    let api_schema = api_schema_of(app, api_schema).await?;
+    let script = app.context.tenant.store.function_script(&spec, api_schema.as_deref())?;
     let mut page = Page::new(json!({"sql": script}));
     page.columns = vec!["sql"];
-    page.line(script.trim_end());
+    page.lines(script.trim_end());
     page.rows = vec![vec![script]];
     Ok(page)
 }

@@ -73,7 +73,12 @@ fn missing(report: &StatusReport) -> String {
 fn next_day(context: &Context, report: &StatusReport) -> String {
     let next = &report.next;
     match next.is_due {
-        true => format!("{} is due: run `daymark collect`", next.date),
+        true => {
+            let has_failed = report.last_run.as_ref().is_some_and(|run| {
+                run.to == next.date && matches!(run.status, RunStatus::Failed | RunStatus::Partial)
+            });
+            format!("{} is due: run `daymark collect{}`", next.date, if has_failed { " --retry" } else { "" })
+        }
         false => format!("{}, from {}", next.date, context.tenant.calendar.display(next.ready_at)),
     }
 }

@@ -20,8 +20,10 @@ pub struct WordParser {
 }
 
 impl WordParser {
-    pub fn new<const N: usize>(words: [&'static str; N]) -> Self {
-        Self { words: words.to_vec(), canonical: |word| word, parser: PossibleValuesParser::new(words) }
+    pub fn new(words: impl IntoIterator<Item = &'static str>) -> Self {
+        let words: Vec<_> = words.into_iter().collect();
+        let parser = PossibleValuesParser::new(&words);
+        Self { words, canonical: |word| word, parser }
     }
 
     /// Also accepts the words that `canonical` maps to a known one.

@@ -176,6 +176,11 @@ impl Part {
 }
 
 impl<T> Answers<T> {
+    /// The answers where no day is asked about.
+    pub fn none() -> Self {
+        Self { parts: Vec::new() }
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = MetricReadings<'_, T>> {
         self.parts.iter().flat_map(|(part, answers)| {
             part.metrics.iter().map(|(metric, needed)| {

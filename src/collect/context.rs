@@ -10,7 +10,7 @@ use super::{CollectError, DueTimes, remembered_first_row::RememberedFirstRow};
 use crate::{
     clock::{Clock, SetClock},
     database::{Deadline, Fault, RetryPolicy},
-    metric::{Calendar, CronSchedule, DayBounds},
+    metric::{Calendar, CronSchedule, DayBounds, DerivedMetric},
     platform::Platform,
     store::{Store, Trigger},
 };
@@ -50,6 +50,8 @@ pub struct Tenant {
     pub store: Arc<dyn Store>,
     pub platform: Arc<dyn Platform>,
     pub first_row: Arc<RememberedFirstRow>,
+    /// The metrics that are computed when they are read. They have no records.
+    pub derived: Arc<[DerivedMetric]>,
 }
 
 /// The trigger and the actor of a run; both are written to the collection log.
@@ -132,6 +134,12 @@ impl Context {
         let date = self.tenant.calendar.last_finished(now, self.tenant.settle);
         let ends = self.tenant.calendar.bounds(date)?.end;
         (now.duration_since(ends) <= self.tenant.observed_within).then_some(date)
+    }
+
+    /// The last instant at which a cut observes `date`.
+    pub fn observed_until(&self, date: Date) -> Timestamp {
+        let ends = self.tenant.calendar.ready_at(date, SignedDuration::ZERO);
+        ends.checked_add(self.tenant.observed_within).unwrap_or(Timestamp::MAX)
     }
 
     /// The first instant at which `date` may be recorded.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{
-    Cancellation, CollectError, Context, Failure, LeftOut,
+    CancellationToken, CollectError, Context, Failure, LeftOut,
     batch::{Answers, Batch},
     first_row::require_begun,
     freshness::{self, CutAttempt, Fresh, Freshness},
@@ -71,7 +71,7 @@ pub async fn collect_day(
     context: &Context,
     date: Option<Date>,
     only: &[String],
-    cancel: &Cancellation,
+    cancel: &CancellationToken,
 ) -> Result<DayReport, CollectError> {
     collect(context, date, only, cancel, true).await
 }
@@ -84,7 +84,7 @@ pub async fn collect_day_unjudged(
     context: &Context,
     date: Option<Date>,
     only: &[String],
-    cancel: &Cancellation,
+    cancel: &CancellationToken,
 ) -> Result<DayReport, CollectError> {
     collect(context, date, only, cancel, false).await
 }
@@ -93,7 +93,7 @@ async fn collect(
     context: &Context,
     date: Option<Date>,
     only: &[String],
-    cancel: &Cancellation,
+    cancel: &CancellationToken,
     judges: bool,
 ) -> Result<DayReport, CollectError> {
     let started = Instant::now();
@@ -155,7 +155,7 @@ async fn record_day(
     day: DayBounds,
     missing: &[StoredDefinition],
     there: usize,
-    cancel: &Cancellation,
+    cancel: &CancellationToken,
 ) -> Result<DayReport, CollectError> {
     let deadline = context.deadline();
     let definitions = missing.iter().map(|metric| &metric.definition);
@@ -167,6 +167,7 @@ async fn record_day(
     };
     let DayRecords { provenance, records, failed, left_out } =
         run::bounded(context, deadline, cancel, || kept(day.date), reading).await?;
+    let records = recording::without_redacted_labels(context, records).await?;
     let finish = |refused: &[Failure]| {
         let recorded = there + records.len() - refused.len();
         Some(run.finish(recorded, &[&failed[..], refused].concat()))
@@ -233,7 +234,7 @@ struct DayReader<'a> {
 }
 
 impl DayReader<'_> {
-    /// Reads the missing metrics from a new cut, but for those that read an old state.
+    /// Reads the missing metrics from a new cut, except those that read an old state.
     async fn read(&self, may_wait: bool) -> Result<Fresh<DayRecords>, Fault> {
         let Self { context, day, .. } = self;
         let platform = &context.tenant.platform;

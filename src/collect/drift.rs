@@ -1,10 +1,10 @@
-//! Drift: the values that recorded days have when they are counted again from the platform's present rows, beside the
-//! recorded ones. Rows that were deleted since make them smaller, rows that arrived late with times in the past make
+//! Drift: the values that recorded days have when they are counted again from the platform's present rows, beside those in
+//! force, which are the recorded ones unless they were corrected. Rows that were deleted since make them smaller, rows that arrived late with times in the past make
 //! them larger. Nothing is written: the records stay as they are.
 
 use jiff::{ToSpan, civil::Date};
 
-use super::{Cancellation, CollectError, Context, Failure, LeftOut, recount::recount, selection};
+use super::{CancellationToken, CollectError, Context, Failure, LeftOut, recount::recount, selection};
 use crate::{
     metric::{DayBounds, Decimal, MetricKey},
     store::{AskedMetric, RecordedDay, SeriesDays, SeriesQuestion, StoredDefinition, ValuesAsked},
@@ -59,18 +59,21 @@ pub struct MetricDrift {
     pub not_compared: usize,
 }
 
-/// The recorded value of a day, and the value that the platform's present rows give.
+/// The values of a day, and the value that the platform's present rows give.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ComparedDay {
     pub date: Date,
+    /// The value of the record.
     pub recorded: Decimal,
+    /// The value in force: that of the record, or of its correction.
+    pub in_force: Decimal,
     pub recounted: Decimal,
 }
 
 impl ComparedDay {
-    /// The recounted value less the recorded one.
+    /// The recounted value less the one in force.
     pub fn difference(&self) -> Decimal {
-        &self.recounted - &self.recorded
+        &self.recounted - &self.in_force
     }
 }
 
@@ -100,7 +103,7 @@ impl MetricDrift {
 pub async fn drift(
     context: &Context,
     request: &DriftRequest,
-    cancel: &Cancellation,
+    cancel: &CancellationToken,
 ) -> Result<DriftReport, CollectError> {
     let (from, to) = range(context, request)?;
     let metrics = selection::select(context, &request.only).await?;
@@ -173,7 +176,13 @@ fn compare(
         let day = days.binary_search_by_key(&record.date, |day| day.date).ok()?;
         let recounted = values.get(day)?.clone()?;
         let is_same_version = record.definition_version == metric.version;
-        is_same_version.then(|| ComparedDay { date: record.date, recorded: record.value.clone(), recounted })
+        let recorded = record.correction.as_ref().map_or(&record.value, |correction| &correction.recorded);
+        is_same_version.then(|| ComparedDay {
+            date: record.date,
+            recorded: recorded.clone(),
+            in_force: record.value.clone(),
+            recounted,
+        })
     };
     let days: Vec<_> = recorded.iter().filter_map(compared).collect();
     MetricDrift { key: metric.definition.key(), not_compared: recorded.len() - days.len(), days }
@@ -219,6 +228,7 @@ mod tests {
         let day = |day: i8, recorded: i64, recounted: i64| ComparedDay {
             date: date(2025, 1, day),
             recorded: recorded.into(),
+            in_force: recorded.into(),
             recounted: recounted.into(),
         };
         let of = |days: Vec<ComparedDay>| {

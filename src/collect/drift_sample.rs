@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use jiff::civil::Date;
 
-use super::{Cancellation, CollectError, Context, DriftRequest, drift};
+use super::{CancellationToken, CollectError, Context, DriftRequest, drift};
 use crate::store::DriftSample;
 
 /// How many values of one day are compared at most.
@@ -20,7 +20,7 @@ pub async fn sample_drift(
     context: &Context,
     seed: Date,
     count: usize,
-    cancel: &Cancellation,
+    cancel: &CancellationToken,
 ) -> Result<usize, CollectError> {
     let store = &context.tenant.store;
     let Some((first, last)) = store.recorded_span().await? else { return Ok(0) };
@@ -40,7 +40,7 @@ pub async fn sample_drift(
                 metric.days.into_iter().map(move |day| DriftSample {
                     date: day.date,
                     key: key.clone(),
-                    recorded: day.recorded,
+                    in_force: day.in_force,
                     recounted: day.recounted,
                     recounted_at,
                 })

@@ -32,7 +32,7 @@ impl DueTimes<'_> {
         }
     }
 
-    /// The next day to be collected after `now`, and from when on. Days that a cron expression leaves out between two of its
+    /// The next day to be collected after `now`, and the earliest time of its collection. Days that a cron expression leaves out between two of its
     /// times are caught up with. `None`: the cron expression has no time after.
     pub fn next_due(&self, now: Timestamp) -> Option<(Date, Timestamp)> {
         let last = self.last_due(now).unwrap_or_else(|| self.calendar.last_finished(now, self.settle));

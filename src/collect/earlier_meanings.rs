@@ -18,20 +18,28 @@ pub struct EarlierMeaning {
     pub first: Date,
     pub last: Date,
     pub days: usize,
+    /// Whether the days can be read again under the newest definition.
+    pub can_be_restated: bool,
 }
 
 impl fmt::Display for EarlierMeaning {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { category, first, last, days, can_be_restated } = self;
+        let days = pluralize(*days, "day");
         write!(
             formatter,
-            "{}: {} of {} to {} were recorded under an earlier definition and keep its meaning. `daymark restate {} --dry-run` \
-             shows what they would be under the newest one",
-            self.category,
-            pluralize(self.days, "day"),
-            self.first,
-            self.last,
-            self.category
-        )
+            "{category}: {days} of {first} to {last} were recorded under an earlier definition and keep its meaning. "
+        )?;
+        match can_be_restated {
+            true => write!(
+                formatter,
+                "`daymark restate {category} --dry-run` shows what they would be under the newest one"
+            ),
+            false => write!(
+                formatter,
+                "Its past values cannot be read again: `daymark correct {category}` puts days right by hand"
+            ),
+        }
     }
 }
 
@@ -68,7 +76,13 @@ pub async fn earlier_meanings(
         let mut days = days.recorded.iter().filter(|day| versions.contains(&day.definition_version));
         let first = days.next()?.date;
         let (last, count) = days.fold((first, 1), |(_, count), day| (day.date, count + 1));
-        Some(EarlierMeaning { category: metric.category.clone(), first, last, days: count })
+        Some(EarlierMeaning {
+            category: metric.category.clone(),
+            first,
+            last,
+            days: count,
+            can_be_restated: metric.measure.reconstructible(),
+        })
     });
     Ok(meanings.collect())
 }

@@ -46,6 +46,11 @@ pub enum CollectError {
     OtherTimeZone { stored: String, configured: String },
     #[error("no active metric is called {}; {suggestion}", shown(name))]
     UnknownMetric { name: String, suggestion: String },
+    #[error(
+        "{} is a derived metric: it is computed when it is read, and has no records; name what it is computed from: {inputs}",
+        shown(name)
+    )]
+    Derived { name: String, inputs: String },
     #[error("metric `{category}`: {problem}")]
     Definition { category: String, problem: DefinitionError },
     #[error("metric `{0}` is defined twice; give each metric a unique name")]
@@ -151,6 +156,7 @@ impl CollectError {
         let what = match lock {
             LockName::Day(date) => format!("collecting {date}"),
             LockName::Backfill => "a backfill".to_owned(),
+            LockName::Restate => "a restatement".to_owned(),
             LockName::Leader => "the schedule".to_owned(),
             LockName::Alerts => "the delivery of notifications".to_owned(),
         };
@@ -167,6 +173,7 @@ impl CollectError {
                 | Self::EmptyRange { .. }
                 | Self::BeforeFirstRow { .. }
                 | Self::UnknownMetric { .. }
+                | Self::Derived { .. }
                 | Self::NoDefinitions
         )
     }

@@ -60,23 +60,73 @@ pub(super) async fn first_row(
     context.on_platform(|| earliest(context, &sources, deadline)).await
 }
 
-/// Like [`first_row`], but skips sources that cannot be read; `None` also when none can be read or the platform is
-/// unreachable. There are no retries, because the callers can continue without the result.
-pub(super) async fn known_first_row(context: &Context, metrics: &[StoredDefinition]) -> Option<FirstRow> {
-    let sources = sources(metrics);
-    let mut cut = context.tenant.platform.open_cut(context.deadline()).await.ok()?;
-    let mut found = Vec::new();
-    for (name, source) in sources {
-        if let Ok(Some(instant)) = cut.earliest(source).await {
-            found.push(FirstRow { date: day_of(context, source, instant), source_name: name.to_owned() });
-        }
-    }
-    found.into_iter().min()
+/// What is known of the platform's first row when some of its sources, or all of them, cannot be read.
+#[derive(Debug, Default)]
+pub struct KnownFirstRow {
+    /// The earliest row of the sources that could be read. From its day on there is something to record.
+    pub earliest: Option<FirstRow>,
+    /// Why a source could not be read, whose rows may be earlier, and its name; without a name, why none could be read.
+    unread: Option<(Option<String>, Fault)>,
 }
 
-/// The day of [`known_first_row`], read at most every ten minutes; `None` also when reading it takes longer than two seconds.
+impl KnownFirstRow {
+    /// The first row, if no source may have an earlier one. There is nothing to record before its day.
+    pub fn certain(self) -> Option<FirstRow> {
+        self.earliest.filter(|_| self.unread.is_none())
+    }
+
+    /// As [`Self::certain`] for a run from `from` on.
+    ///
+    /// # Errors
+    /// When `from` is before the earliest row of the sources that could be read, and another one could not.
+    pub(super) fn certain_from(
+        self,
+        context: &Context,
+        from: Date,
+    ) -> Result<Option<FirstRow>, CollectError> {
+        match self {
+            Self { earliest: Some(earliest), unread: Some((Some(name), fault)) } if earliest.date > from => {
+                let message = format!(
+                    "the rows of the other sources begin on {}, and whether those of `{name}` begin earlier cannot be read: {}",
+                    earliest.date, fault.message
+                );
+                let location = context.tenant.platform.location();
+                Err(CollectError::Platform { location, fault: Fault { message, ..fault } })
+            }
+            known => Ok(known.certain()),
+        }
+    }
+}
+
+/// Like [`first_row`], but does not fail where a source cannot be read, or the platform as a whole. There are no retries, because the
+/// callers can continue without the result.
+pub(super) async fn known_first_row(context: &Context, metrics: &[StoredDefinition]) -> KnownFirstRow {
+    let mut cut = match context.tenant.platform.open_cut(context.deadline()).await {
+        Ok(cut) => cut,
+        Err(fault) => return KnownFirstRow { earliest: None, unread: Some((None, fault)) },
+    };
+    let mut known = KnownFirstRow::default();
+    for (name, source) in sources(metrics) {
+        match cut.earliest(source).await {
+            Ok(Some(instant)) => {
+                let found = FirstRow { date: day_of(context, source, instant), source_name: name.to_owned() };
+                known.earliest = known.earliest.into_iter().chain([found]).min();
+            }
+            Ok(None) => {}
+            Err(fault) => known.unread = Some((Some(name.to_owned()), fault)),
+        }
+    }
+    known
+}
+
+/// The day of the platform's first row, read at most every ten minutes. `None` where it is not certain, and as long as it was not
+/// read within two seconds.
 pub async fn remembered_first_day(context: &Context, metrics: &[StoredDefinition]) -> Option<Date> {
-    let read = async { known_first_row(context, metrics).await.map(|first| first.date) };
+    let (of_read, metrics) = (context.clone(), metrics.to_vec());
+    let read = async move {
+        let known = known_first_row(&of_read, &metrics).await;
+        known.unread.is_none().then(|| known.earliest.map(|first| first.date))
+    };
     context.tenant.first_row.or_read(read).await
 }
 
@@ -87,18 +137,21 @@ pub async fn remembered_first_day(context: &Context, metrics: &[StoredDefinition
 /// [`CollectError::BeforeFirstRow`], or when the store fails.
 pub(super) async fn require_begun(context: &Context, date: Date) -> Result<(), CollectError> {
     let active = selection::active(context.tenant.store.as_ref()).await?;
-    match known_first_row(context, &active).await {
+    match known_first_row(context, &active).await.certain() {
         Some(first) if first.date > date => Err(first.after(date)),
         _ => Ok(()),
     }
 }
 
-/// The day of the platform's first row, as far as the sources of all active metrics tell it now. `None` also when that is
-/// more than ten years before `last`, which is rather a wrong time than the start of a history.
-pub async fn platform_first_day(context: &Context, last: Date) -> Option<Date> {
-    let active = selection::active(context.tenant.store.as_ref()).await.ok()?;
-    let first = known_first_row(context, &active).await?;
-    (first.days_until(last) <= MAX_DEFAULT_DAYS).then_some(first.date)
+/// The platform's first row, as far as the sources of all active metrics tell it now. One of ten years before `last` or more is left
+/// out, which is rather a wrong time than the start of a history.
+pub async fn platform_first_row(context: &Context, last: Date) -> KnownFirstRow {
+    let Ok(active) = selection::active(context.tenant.store.as_ref()).await else {
+        return KnownFirstRow::default();
+    };
+    let known = known_first_row(context, &active).await;
+    let earliest = known.earliest.filter(|first| first.days_until(last) <= MAX_DEFAULT_DAYS);
+    KnownFirstRow { earliest, ..known }
 }
 
 /// Returns each distinct source once, with the name that a definition gives it.

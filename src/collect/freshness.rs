@@ -1,7 +1,7 @@
-//! Prevents recording what the platform may not show completely yet: a standby that lags, a materialized view that was not
-//! refreshed since the day ended, an object whose age cannot be told. A run waits for the platform to catch up, for at most
-//! `collect.freshness_wait_seconds`; it does not wait for what cannot be told. A platform that lags as a whole refuses the whole
-//! run; an object refuses the metrics that read it.
+//! Prevents recording what the platform may not show completely yet: a standby that lags, a transaction that began before the day
+//! was complete and is still open, a materialized view that was not refreshed since the day ended, an object whose age is unknown. A run waits for the platform to catch up, for at most
+//! `collect.freshness_wait_seconds`; it does not wait if the age is unknown. If the platform lags as a whole, the whole run is
+//! refused; if an object lags, the metrics that read it are refused.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,6 +16,7 @@ use crate::{
     database::Fault,
     metric::{DayBounds, Definition, MetricKey},
     platform::{Cut, OldStates, ReadRelations, Staleness, WhenStale},
+    telemetry::OutageLog,
 };
 
 /// The least time between two checks whether the platform has caught up. A check that takes longer is followed by a pause of
@@ -99,10 +100,13 @@ impl CutState<'_> {
     /// time to wait for that; or that of a metric, if every metric is refused for such a reason.
     pub fn refusals(&self, wanted: &[(MetricKey, Date)], attempt: CutAttempt) -> Fresh<Refusals> {
         let last = wanted.iter().map(|(_, last)| *last).max();
-        if let (Some(platform), Some(last)) = (&self.old.platform, last)
-            && self.is_obstacle(platform, last)
-        {
-            return Err(platform.clone());
+        if let (Some(platform), Some(last)) = (&self.old.platform, last) {
+            if self.is_too_stale(platform, last) {
+                return Err(platform.clone());
+            }
+            if platform.when_stale == WhenStale::Warn && is_before(platform, self.context.ready_at(last)) {
+                tracing::warn!("what is read may be old: {}", described(self.context, platform));
+            }
         }
         let (mut refusals, mut stale) = (Refusals::new(), Vec::new());
         for (key, last) in wanted {
@@ -111,7 +115,7 @@ impl CutState<'_> {
                     refusals.insert(key.clone(), Failure::of_fault(&key.category, fault));
                 }
                 Some(Ok(relations)) => {
-                    let Some(staleness) = self.obstacle(relations, *last) else { continue };
+                    let Some(staleness) = self.too_stale_object(relations, *last) else { continue };
                     let message = described(self.context, staleness);
                     refusals.insert(key.clone(), Failure::of_old_state(&key.category, message));
                     stale.push(staleness);
@@ -128,17 +132,17 @@ impl CutState<'_> {
         }
     }
 
-    /// The object among those that `relations` are or read that must not be read for days up to `last`. One that waiting does
-    /// not end comes first.
-    fn obstacle(&self, relations: &BTreeSet<String>, last: Date) -> Option<&Staleness> {
+    /// The object among those that `relations` are or read that must not be read for days up to `last`. An object for which
+    /// waiting does not help comes first.
+    fn too_stale_object(&self, relations: &BTreeSet<String>, last: Date) -> Option<&Staleness> {
         let read = self.old.objects.iter().filter(|(relation, _)| relations.contains(relation));
-        let obstacles = read.map(|(_, staleness)| staleness);
-        obstacles
-            .filter(|staleness| self.is_obstacle(staleness, last))
+        let objects = read.map(|(_, staleness)| staleness);
+        objects
+            .filter(|staleness| self.is_too_stale(staleness, last))
             .min_by_key(|staleness| staleness.when_stale != WhenStale::Refuse)
     }
 
-    fn is_obstacle(&self, staleness: &Staleness, last: Date) -> bool {
+    fn is_too_stale(&self, staleness: &Staleness, last: Date) -> bool {
         let ready_at = self.context.ready_at(last);
         let needed = if staleness.is_lagging { ready_at.max(self.began) } else { ready_at };
         staleness.when_stale != WhenStale::Warn && is_before(staleness, needed)
@@ -150,7 +154,7 @@ pub(crate) fn is_before(staleness: &Staleness, instant: Timestamp) -> bool {
     staleness.complete_until.is_none_or(|complete_until| complete_until < instant)
 }
 
-/// Calls `read` until the platform shows all of `date`, and returns its result. Each attempt opens a new cut, and is told
+/// Calls `read` until the platform shows all of `date`, and returns its result. Each attempt opens a new cut, and receives
 /// whether there is time for another one.
 ///
 /// # Errors
@@ -164,6 +168,8 @@ where
     F: Future<Output = Result<Fresh<T>, Fault>>,
 {
     let wait_until = Instant::now().checked_add(context.installation.freshness_wait);
+    // The platform is asked every second; a wait is logged at growing intervals.
+    let waits = OutageLog::new();
     loop {
         let started = Instant::now();
         let may_wait = wait_until.is_none_or(|wait_until| started < wait_until);
@@ -175,7 +181,9 @@ where
             let ready_at = context.tenant.calendar.display(context.ready_at(date));
             return Err(CollectError::Stale { date, ready_at, staleness: described(context, &staleness) });
         }
-        tracing::warn!(%date, "waiting for the platform: {}", described(context, &staleness));
+        if waits.failed_now().is_some() {
+            tracing::warn!(%date, "waiting for the platform: {}", described(context, &staleness));
+        }
         tokio::time::sleep(started.elapsed().max(POLL_INTERVAL)).await;
     }
 }

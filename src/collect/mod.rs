@@ -8,7 +8,6 @@
 
 mod backfill;
 pub(crate) mod batch;
-mod cancellation;
 mod context;
 mod day;
 mod discrepancy;
@@ -39,7 +38,6 @@ mod status;
 mod verify;
 
 pub use backfill::{BackfillReport, BackfillRequest, MetricCount, Progress, backfill};
-pub use cancellation::{Cancellation, Canceller};
 pub use context::{Context, FIRST_DAY, Initiator, Installation, Tenant};
 pub use day::{DayReport, RecordedMetric, collect_day, collect_day_unjudged};
 pub use discrepancy::Discrepancy;
@@ -51,7 +49,7 @@ pub use earlier_meanings::{EarlierMeaning, earlier_meanings};
 pub use error::CollectError;
 pub(crate) use error::{advice, metric_advice};
 pub use failure::{FailedDays, Failure};
-pub use first_row::{FirstRow, platform_first_day, remembered_first_day};
+pub use first_row::{FirstRow, KnownFirstRow, platform_first_row, remembered_first_day};
 pub use gaps::{
     Gap, GapCause, GapReport, History, RecentGaps, gaps, missing, recent_gaps, with_before_first_row,
 };
@@ -60,12 +58,14 @@ pub use orphaned_runs::close_orphaned_runs;
 pub use own_clock::MAX_CLOCK_DIFFERENCE;
 pub use platform_lag::{PlatformLag, platform_lag};
 pub use reconstruction_caveats::reconstruction_caveats;
-pub use recount::{CountedDays, counted_now};
+pub use recount::{CountedDays, RecountedDays, counted_now};
 pub use remembered_first_row::RememberedFirstRow;
 pub use retry_spacing::collect_if_due;
+pub(crate) use run::lock;
 pub use schedule::{MAX_REASON_CHARS, PauseError, pause, resume};
-pub use selection::{LeftOut, active_metrics};
+pub use selection::{LeftOut, active_metrics, unknown_metric};
 pub use status::{NextDay, StatusReport, status, status_of};
+pub use tokio_util::sync::CancellationToken;
 
 #[cfg(test)]
 mod tests {
@@ -78,7 +78,7 @@ mod tests {
         context: &'static Context,
         request: &'static BackfillRequest,
         progress: &'static dyn Progress,
-        cancel: &'static Cancellation,
+        cancel: &'static CancellationToken,
         drift_request: &'static DriftRequest,
     ) {
         fn task(_: impl Future<Output: Send> + Send + 'static) {}

@@ -56,7 +56,7 @@ pub async fn platform_lag(context: &Context, metrics: &[StoredDefinition]) -> Pl
         Some(Err(fault)) => PlatformLag::Unknown { explanation: fault.to_string() },
         None => PlatformLag::Unknown {
             explanation: format!(
-                "it did not tell in {} s how old the objects are that metrics read",
+                "it did not report within {} s how old the objects are that metrics read",
                 WAIT.as_secs()
             ),
         },

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{Context, Failure};
 use crate::{
     database::{Fault, FaultClass},
-    metric::{EvaluationError, MetricKey, Provenance, Record, Tally},
+    metric::{EvaluationError, MetricKey, Provenance, Record, Tally, has_labels},
     store::{Finish, StoreError, StoredDefinition},
 };
 
@@ -58,6 +58,20 @@ pub(super) fn record(
         collection_id: stamp.run,
         collection_timestamp: stamp.cut_at,
     })
+}
+
+/// The records as the store keeps them: with placeholders for the labels that were redacted.
+pub(super) async fn without_redacted_labels(
+    context: &Context,
+    mut records: Vec<Record>,
+) -> Result<Vec<Record>, StoreError> {
+    if records.iter().any(|record| has_labels(&record.metadata)) {
+        let redacted = context.tenant.store.label_redactions().await?;
+        for record in &mut records {
+            redacted.apply(&mut record.metadata);
+        }
+    }
+    Ok(records)
 }
 
 /// The records that a commit wrote, and those that the store refused.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use jiff::{SignedDuration, Timestamp, civil::Date};
 
 use super::{
-    Cancellation, CollectError, Context, DayReport, Failure, collect_day,
+    CancellationToken, CollectError, Context, DayReport, Failure, collect_day,
     day::{provenance_now, recorded_and_missing},
     failure, selection,
 };
@@ -30,7 +30,7 @@ pub async fn collect_if_due(
     context: &Context,
     date: Option<Date>,
     only: &[String],
-    cancel: &Cancellation,
+    cancel: &CancellationToken,
 ) -> Result<DayReport, CollectError> {
     let date = date.unwrap_or_else(|| context.last_finished());
     if only.is_empty()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{Timestamp, civil::Date};
 use uuid::Uuid;
 
-use super::{Cancellation, CollectError, Context, Failure, failure, orphaned_runs};
+use super::{CancellationToken, CollectError, Context, Failure, failure, orphaned_runs};
 use crate::{
     database::Deadline,
     store::{Finish, Held, LockName, NewRun, RunFilter, RunKind, RunStatus, StoreError},
@@ -26,7 +26,7 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(super) async fn bounded<T>(
     context: &Context,
     deadline: Deadline,
-    cancel: &Cancellation,
+    cancel: &CancellationToken,
     kept: impl Fn() -> String,
     reading: impl Future<Output = Result<T, CollectError>>,
 ) -> Result<T, CollectError> {
@@ -38,7 +38,7 @@ pub(super) async fn bounded<T>(
 async fn stopped_at<T>(
     stop: Deadline,
     minutes: u64,
-    cancel: &Cancellation,
+    cancel: &CancellationToken,
     kept: impl Fn() -> String,
     reading: impl Future<Output = Result<T, CollectError>>,
 ) -> Result<T, CollectError> {
@@ -51,7 +51,7 @@ async fn stopped_at<T>(
 }
 
 /// Takes the lock and closes orphaned runs.
-pub(super) async fn lock(context: &Context, name: LockName) -> Result<Box<dyn Held>, CollectError> {
+pub(crate) async fn lock(context: &Context, name: LockName) -> Result<Box<dyn Held>, CollectError> {
     for attempt in 0..LOCK_ATTEMPTS {
         if attempt > 0 {
             tokio::time::sleep(LOCK_PAUSE).await;
@@ -74,7 +74,7 @@ async fn holder(context: &Context, name: LockName) -> Result<String, StoreError>
         }
         page = RunFilter::running_after(&running);
     }
-    // It has no entry in the log yet, as while it looks for the platform's first row.
+    // The holder of the lock has no log entry yet, for example while it reads the platform's first row.
     let holder = context.tenant.store.holder(&name).await?;
     Ok(holder.unwrap_or_else(|| "another process".to_owned()))
 }
@@ -175,7 +175,7 @@ mod tests {
     /// Reading that does not heed the deadline, such as that of a driver that hangs, is dropped.
     #[tokio::test]
     async fn reading_stops_hard_after_the_deadline_and_reports_the_kept_records() {
-        let never = Cancellation::never();
+        let never = CancellationToken::new();
         let kept = || "3 days are kept".to_owned();
         let stop = Deadline::after(Duration::ZERO);
         let hung =

@@ -2,8 +2,8 @@
 
 use super::{CollectError, Context};
 use crate::{
-    config::suggestion,
-    metric::MetricKey,
+    config::{shown, suggestion},
+    metric::{MetricKey, recorded_inputs},
     store::{Store, StoredDefinition},
 };
 
@@ -33,13 +33,32 @@ pub(crate) async fn select(
     }
     if let Some(name) = only.iter().find(|name| !active.iter().any(|metric| is_called(metric, name))) {
         let categories = active.iter().map(|metric| metric.definition.category.as_str());
-        let suggestion = suggestion(name, categories)
-            .unwrap_or_else(|| "`daymark backfill --dry-run` lists the active metrics".to_owned());
-        return Err(CollectError::UnknownMetric { name: name.clone(), suggestion });
+        return Err(unknown_metric(
+            context,
+            name,
+            categories,
+            "`daymark backfill --dry-run` lists the active metrics",
+        ));
     }
     let is_selected =
         |metric: &StoredDefinition| only.is_empty() || only.iter().any(|name| is_called(metric, name));
     Ok(active.into_iter().filter(is_selected).collect())
+}
+
+/// The error for a name that no recorded metric has. `otherwise` is the hint if no known name is similar.
+pub fn unknown_metric<'a>(
+    context: &Context,
+    name: &str,
+    categories: impl IntoIterator<Item = &'a str>,
+    otherwise: &str,
+) -> CollectError {
+    let (derived, name) = (&context.tenant.derived, name.to_owned());
+    if derived.iter().any(|metric| metric.key.category == name) {
+        let inputs = recorded_inputs(derived, &name).into_iter().map(shown).collect::<Vec<_>>().join(", ");
+        return CollectError::Derived { name, inputs };
+    }
+    let suggestion = suggestion(&name, categories).unwrap_or_else(|| otherwise.to_owned());
+    CollectError::UnknownMetric { name, suggestion }
 }
 
 /// Fails unless the calendar's time zone is that of the definitions, because a record's day is interpreted in the time

@@ -6,6 +6,7 @@ use std::{
 };
 
 use jiff::{Timestamp, civil::Date};
+use strum::IntoEnumIterator;
 
 use super::{
     CollectError, Context,
@@ -79,7 +80,7 @@ pub async fn status_of(
         context.tenant.store.summary(last_finished, &never).await?;
     let first = counts.iter().map(|count| count.first).min();
     let first_row = tokio::time::timeout(FIRST_ROW_WAIT, known_first_row(context, metrics)).await;
-    let first_row = first_row.unwrap_or_default();
+    let first_row = first_row.unwrap_or_default().earliest;
     let from = first_due_day(first_row.as_ref(), first, last_finished);
     let from = from.unwrap_or(last_finished).min(last_finished);
     let last = counts.iter().map(|count| count.last).max();
@@ -119,8 +120,8 @@ fn by_provenance(counts: &[RecordCount]) -> Vec<(Provenance, usize)> {
         let all = counts.iter().flat_map(|count| count.of_provenance);
         all.filter(move |(other, _)| *other == provenance).map(|(_, records)| records)
     };
-    let counted = Provenance::ALL.map(|provenance| (provenance, of(provenance).sum()));
-    counted.into_iter().filter(|(_, records)| *records > 0).collect()
+    let counted = Provenance::iter().map(|provenance| (provenance, of(provenance).sum()));
+    counted.filter(|(_, records)| *records > 0).collect()
 }
 
 fn next(context: &Context, last_finished: Date, is_due: bool) -> NextDay {

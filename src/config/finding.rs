@@ -69,7 +69,11 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}", self.place, self.message)?;
+        // Findings of a whole definition have no place.
+        match self.place.is_empty() {
+            true => formatter.write_str(&self.message)?,
+            false => write!(formatter, "{}: {}", self.place, self.message)?,
+        }
         match &self.hint {
             Some(hint) => write!(formatter, "\n    {hint}"),
             None => Ok(()),

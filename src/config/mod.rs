@@ -30,14 +30,12 @@ pub use alerting::{
 #[cfg(test)]
 pub use file::json_metric::known_keys;
 pub use file::{
-    declaration::{
-        ADDS_UP, BACKFILL_MODES, Declarations, MeasureName, MetricDeclaration, PERIODS, PHASES, Returns,
-    },
+    declaration::{Declarations, MeasureName, MetricDeclaration, PERIODS, Returns},
     json_metric::read_json_metric,
     written_metric::written_metric,
 };
 pub use finding::{ConfigProblems, Finding, Located, Severity};
-pub use recognise::{columns_to_survey, tables_to_sample};
+pub use recognise::{columns_to_inspect, tables_to_sample};
 pub use resolve::{Omission, Resolved, columns_to_detect, resolve, resolve_further};
 pub use settings::{
     LogFormat, Preset, Settings, UnfinishedDay,
@@ -47,13 +45,16 @@ pub use settings::{
     reference::settings_reference,
     server::{AccessSettings, HttpSettings, KeySetLocation, QuerySettings, WEEKDAYS},
 };
-pub use suggest::{nearest, shown, similar_names, suggestion};
-pub use template::{Decisions, FoundTables, ProposedMetric, StarterFile, StarterOptions, starter_file};
+pub use suggest::{named_variants, nearest, shown, similar_names, suggestion};
+pub use template::{
+    Decisions, FoundTables, ProposedMetric, StarterFile, StarterOptions, UserTable, starter_file,
+};
 
-use file::{ReadFile, read_file};
+use file::{ReadFile, declaration::DerivedDeclaration, read_file};
+use presets::BuiltInSet;
 use resolve::{
-    ResolveRequest, derived_findings, derived_metrics, empty_sources, source_tables, source_tables_by_name,
-    unfiltered_flags,
+    ResolveRequest, derived_findings, derived_metric, derived_metrics, empty_sources, source_tables,
+    source_tables_by_name, unfiltered_flags,
 };
 use settings::{CheckedSettings, layers::CONFIG_VARIABLE};
 
@@ -167,8 +168,9 @@ impl Config {
         definitions: &[Definition],
         statistics: &Statistics,
     ) -> Vec<Finding> {
-        let mut warnings = unfiltered_flags(&self.declarations, schema, definitions, statistics);
-        warnings.extend(empty_sources(&self.declarations, schema, definitions, statistics));
+        let place = presets::built_in(self.settings.preset).map_or("", |set| set.place);
+        let mut warnings = unfiltered_flags(&self.declarations, place, schema, definitions, statistics);
+        warnings.extend(empty_sources(&self.declarations, place, schema, definitions, statistics));
         warnings
     }
 
@@ -194,17 +196,32 @@ impl Config {
 
     /// The metrics that are computed from others when they are read.
     pub fn derived(&self) -> Arc<[DerivedMetric]> {
-        derived_metrics(&self.declarations, self.settings.calendar.name()).into()
+        let (time_zone, week_start) = (self.settings.calendar.name(), self.settings.query.week_start);
+        let mut metrics = derived_metrics(&self.declarations, time_zone, week_start);
+        let of_preset = presets::built_in(self.settings.preset).map(BuiltInSet::derived).unwrap_or_default();
+        let is_new = |declared: &DerivedDeclaration| {
+            let metrics_of_file = self.declarations.metrics.iter().map(|metric| &metric.category);
+            let mut names =
+                metrics_of_file.chain(self.declarations.derived.iter().map(|derived| &derived.category));
+            names.all(|name| *name != declared.category)
+        };
+        let of_preset = of_preset.iter().filter(|declared| is_new(declared));
+        metrics.extend(of_preset.map(|declared| derived_metric(declared, time_zone, week_start, true)));
+        metrics.sort_by(|one, other| one.key.category.cmp(&other.key.category));
+        metrics.into()
     }
 
     /// Warnings about derived metrics that are computed from metrics which neither the file nor the preset defines.
     pub fn derived_warnings(&self) -> Vec<Finding> {
         let of_file = self.declarations.metrics.iter().map(|metric| metric.category.clone());
-        let of_preset = match self.settings.preset {
-            Preset::Community => presets::preset_metrics(),
-            Preset::None => Vec::new(),
-        };
-        let known = of_file.chain(of_preset.into_iter().map(|metric| metric.category)).collect();
+        let set = presets::built_in(self.settings.preset);
+        let of_preset = set.map(BuiltInSet::metrics).unwrap_or_default();
+        let derived = set.map(BuiltInSet::derived).unwrap_or_default();
+        let of_preset = of_preset
+            .into_iter()
+            .map(|metric| metric.category)
+            .chain(derived.into_iter().map(|metric| metric.category));
+        let known = of_file.chain(of_preset).collect();
         let findings = derived_findings(&self.declarations, &known);
         findings.into_iter().filter(|finding| !finding.is_error()).collect()
     }
@@ -213,7 +230,7 @@ impl Config {
     pub fn declares(&self, category: &str) -> bool {
         let in_file = self.declarations.metrics.iter().any(|metric| metric.category == category)
             || self.declarations.derived.iter().any(|metric| metric.category == category);
-        in_file || (self.settings.preset == Preset::Community && presets::has_metric(category))
+        in_file || presets::built_in(self.settings.preset).is_some_and(|set| set.has_metric(category))
     }
 
     fn request<'a>(&'a self, schema: &'a Schema, detected: &'a DetectedFormats) -> ResolveRequest<'a> {
@@ -222,6 +239,7 @@ impl Config {
             preset: self.settings.preset,
             tenant: &self.settings.tenant,
             time_zone: self.settings.calendar.name(),
+            week_start: self.settings.query.week_start,
             schema,
             detected,
         }

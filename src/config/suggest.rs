@@ -1,6 +1,8 @@
 //! "Did you mean": finds the known name that is nearest to a wrong one by the Damerau-Levenshtein distance, and formats
 //! untrusted names safely.
 
+use strum::IntoEnumIterator;
+
 /// The most characters of a name in a message; longer ones are cut.
 const SHOWN_CHARS: usize = 64;
 /// The most names that are listed if none is near.
@@ -9,6 +11,11 @@ const LISTED: usize = 20;
 const SHORTEST_BEGINNING: usize = 3;
 /// The most names that one message suggests.
 const MAX_SUGGESTED: usize = 3;
+
+/// Returns the variants of an enum with their names.
+pub fn named_variants<T: IntoEnumIterator + Copy + Into<&'static str>>() -> Vec<(&'static str, T)> {
+    T::iter().map(|variant| (variant.into(), variant)).collect()
+}
 
 /// Returns the candidate that is nearest to `name`, if it differs in at most a third of its characters.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

@@ -1,24 +1,25 @@
 //! Checks the corrections of a request, and compares each with the value in force.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
-use jiff::civil::Date;
+use jiff::{ToSpan, civil::Date};
 use serde_json::{Map, Value};
 
 use super::{
-    metadata::made_from,
+    metadata::checked,
     request::{
         CorrectionError, CorrectionProblem, CorrectionRequest, MAX_CORRECTIONS, RequestedChange,
         RequestedCorrection, checked_reason,
     },
+    rules::{Rules, without_made},
+    subject::Subjects,
 };
 use crate::{
     collect::Context,
-    config::{shown, suggestion},
-    metric::{Decimal, MetricKey, MetricType},
+    metric::{Decimal, MetricKey, has_value},
     store::{
         AskedMetric, RecordedDay, Revision, RevisionEffect, RevisionFilter, SeriesQuestion, StoreError,
-        StoredDefinition, ValuesAsked,
+        ValuesAsked,
     },
 };
 
@@ -26,6 +27,8 @@ use crate::{
 const MAX_METADATA_BYTES: usize = 1024 * 1024;
 /// The most revisions of one day that are read.
 const MAX_REVISIONS: i64 = 10_000;
+/// The most days whose records and values in force are read at once. Each of both may have a mebibyte of metadata.
+const DAYS_AT_ONCE: i32 = 31;
 
 /// The corrections that change something, ready to be written.
 #[derive(Debug, Clone)]
@@ -45,20 +48,47 @@ pub struct PlannedCorrection {
     pub effect: RevisionEffect,
     /// The value of the record.
     pub recorded: Decimal,
-    /// The value in force before and after; `None` where it is withdrawn.
+    /// The value in force before and after; `None` where it is withdrawn, or of no rows.
     pub before: Option<Decimal>,
     pub after: Option<Decimal>,
+    /// The version of the definition of a restated value that it replaces.
+    pub definition_version: Option<i32>,
+    /// The number of the last revision before it, 0 where there is none. It is refused if another one came since.
+    pub last_revision: i32,
 }
 
-/// The recorded days that a request is about.
-struct KnownDays {
-    /// By metric and date: the record, and what is in force. `None` where the value was withdrawn.
-    days: HashMap<MetricKey, BTreeMap<Date, KnownDay>>,
+/// A correction of a request, with the metric that it names.
+struct NamedCorrection {
+    /// Its place in the request.
+    place: usize,
+    key: MetricKey,
+    correction: RequestedCorrection,
 }
 
+/// A recorded day that a request is about.
 struct KnownDay {
     recorded: RecordedDay,
+    /// `None` where the value was withdrawn.
     in_force: Option<RecordedDay>,
+    /// The number of its last revision, or 0.
+    last_revision: i32,
+}
+
+impl KnownDay {
+    /// The value in force; where it was withdrawn, the value of the record.
+    fn basis(&self) -> &RecordedDay {
+        self.in_force.as_ref().unwrap_or(&self.recorded)
+    }
+}
+
+/// What becomes of a correction.
+enum CorrectionOutcome {
+    Changes(Box<PlannedCorrection>),
+    /// It asks for what is in force.
+    Unchanged,
+    Wrong(String),
+    /// Another correction of its day was made after the requester looked at it.
+    Outdated(String),
 }
 
 /// Compares the corrections with the values in force. Nothing is written.
@@ -70,128 +100,176 @@ pub async fn plan(context: &Context, request: CorrectionRequest) -> Result<Corre
     if !(1..=MAX_CORRECTIONS).contains(&request.corrections.len()) {
         return Err(CorrectionError::Count(request.corrections.len()));
     }
-    let definitions = context.tenant.store.definitions().await?;
+    let subjects = Subjects::load(context).await?;
     let mut problems = Vec::new();
     let mut seen = HashSet::new();
     let mut named = Vec::new();
     for (place, correction) in request.corrections.into_iter().enumerate() {
-        let metric = metric(&definitions, &correction).and_then(|key| {
+        let metric = subjects.named_by(&correction).and_then(|key| {
             match seen.insert((key.clone(), correction.date)) {
                 true => Ok(key),
                 false => Err(format!("`{}` of {} is corrected twice", key.category, correction.date)),
             }
         });
         match metric {
-            Ok(key) => named.push((place, key, correction)),
+            Ok(key) => named.push(NamedCorrection { place, key, correction }),
             Err(message) => problems.push(CorrectionProblem { place, message }),
         }
     }
-    let known = KnownDays::read(context, &named).await?;
-    let (mut changes, mut unchanged) = (Vec::new(), 0);
-    for (place, key, correction) in named {
-        match planned(context, &known, key, correction).await? {
-            Ok(Some(change)) => changes.push(change),
-            Ok(None) => unchanged += 1,
-            Err(message) => problems.push(CorrectionProblem { place, message }),
+    named.sort_by(|one, other| (&one.key, one.correction.date).cmp(&(&other.key, other.correction.date)));
+    let (mut changes, mut unchanged, mut outdated) = (Vec::new(), 0, Vec::new());
+    for window in windows(&named) {
+        let known = known_days(context, window).await?;
+        for named in window {
+            match outcome(context, &subjects, &known, named).await? {
+                CorrectionOutcome::Changes(change) => changes.push((named.place, *change)),
+                CorrectionOutcome::Unchanged => unchanged += 1,
+                CorrectionOutcome::Wrong(message) => {
+                    problems.push(CorrectionProblem { place: named.place, message })
+                }
+                CorrectionOutcome::Outdated(message) => outdated.push(message),
+            }
         }
     }
     if !problems.is_empty() {
         problems.sort_by_key(|problem| problem.place);
         return Err(CorrectionError::Invalid(problems));
     }
+    if !outdated.is_empty() {
+        return Err(CorrectionError::Outdated(outdated));
+    }
+    changes.sort_by_key(|(place, _)| *place);
+    let changes = changes.into_iter().map(|(_, change)| change).collect();
     Ok(CorrectionPlan { reason, changes, unchanged })
 }
 
-/// The metric that a correction names.
-fn metric(definitions: &[StoredDefinition], correction: &RequestedCorrection) -> Result<MetricKey, String> {
-    let name = &correction.category;
-    let is_meant = |metric: &&StoredDefinition| {
-        metric.definition.category == *name
-            && correction.metric_type.is_none_or(|wanted| metric.definition.metric_type == wanted)
-    };
-    let found: Vec<_> = definitions.iter().filter(is_meant).collect();
-    let active = found.iter().find(|metric| metric.is_active);
-    match (active, found.as_slice()) {
-        (Some(metric), _) | (None, [metric]) => Ok(metric.definition.key()),
-        (None, []) => {
-            let names = definitions.iter().map(|metric| metric.definition.category.as_str());
-            let hint = suggestion(name, names).map_or_else(String::new, |hint| format!("; {hint}"));
-            Err(format!("no metric is called {}{hint}", shown(name)))
-        }
-        (None, _) => Err(format!("several metrics were called {}: name the type too", shown(name))),
-    }
+/// The corrections, which are ordered by metric and day, in groups of which each is of one metric and of days that are read at once.
+fn windows(named: &[NamedCorrection]) -> impl Iterator<Item = &[NamedCorrection]> {
+    let mut rest = named;
+    std::iter::from_fn(move || {
+        let NamedCorrection { key, correction, .. } = rest.first()?;
+        let last = correction.date.saturating_add((DAYS_AT_ONCE - 1).days());
+        let is_in = |other: &NamedCorrection| other.key == *key && other.correction.date <= last;
+        let window;
+        (window, rest) = rest.split_at(rest.partition_point(is_in));
+        Some(window)
+    })
 }
 
-/// What a correction changes; `None` where it asks for what is in force; the problem where it is not possible.
-async fn planned(
+/// Compares a correction with what is in force.
+async fn outcome(
     context: &Context,
-    known: &KnownDays,
-    key: MetricKey,
-    correction: RequestedCorrection,
-) -> Result<Result<Option<PlannedCorrection>, String>, StoreError> {
-    let date = correction.date;
-    let Some(day) = known.days.get(&key).and_then(|days| days.get(&date)) else {
-        return Ok(Err(format!(
-            "`{}` has no record of {date} that could be corrected: collect or backfill the day",
+    subjects: &Subjects,
+    known: &BTreeMap<Date, KnownDay>,
+    NamedCorrection { key, correction, .. }: &NamedCorrection,
+) -> Result<CorrectionOutcome, StoreError> {
+    let RequestedCorrection { date, change, after_revision, .. } = correction;
+    let Some(day) = known.get(date) else {
+        let others = subjects.other_types(key).map_or_else(String::new, |types| {
+            format!("; a metric of this name and the type {types} was recorded too, so name the type if you mean that metric")
+        });
+        return Ok(CorrectionOutcome::Wrong(format!(
+            "`{}` has no record of {date} that could be corrected: collect or backfill the day{others}",
             key.category
         )));
     };
-    let before = day.in_force.as_ref();
-    let refused = |problem: String| Ok(Err(format!("`{}` of {date}: {problem}", key.category)));
-    let (effect, after, is_in_force) = match correction.change {
-        RequestedChange::Withdraw => (RevisionEffect::Withdrawal, None, before.is_none()),
+    if after_revision.is_some_and(|seen| seen != day.last_revision) {
+        return Ok(CorrectionOutcome::Outdated(format!(
+            "`{}` of {date} was corrected after you looked at it: its last revision is {}",
+            key.category, day.last_revision
+        )));
+    }
+    let effect = match change {
+        RequestedChange::Withdraw => Ok(day.in_force.is_some().then_some((RevisionEffect::Withdrawal, None))),
         RequestedChange::Value { value, metadata } => {
-            let same_metadata = |known: &RecordedDay| {
-                metadata.as_ref().is_none_or(|given| known.metadata.as_deref() == Some(given))
-            };
-            let is_in_force = before.is_some_and(|known| known.value == value && same_metadata(known));
-            match corrected(&key, day, value.clone(), metadata) {
-                Ok(metadata) => {
-                    (RevisionEffect::Value { value: value.clone(), metadata }, Some(value), is_in_force)
-                }
-                Err(problem) => return refused(problem),
-            }
+            let rules = subjects.rules(key, day.basis().definition_version);
+            changed_value(&rules, key, day, value, metadata.as_ref())
         }
         RequestedChange::TakeBack { revision } => {
-            match after_taking_back(&revisions_of(context, &key, date).await?, revision) {
-                Ok(after) => {
-                    let after = after.unwrap_or_else(|| Some(day.recorded.value.clone()));
-                    (RevisionEffect::Reversal { takes_back: revision }, after, false)
-                }
-                Err(problem) => return refused(problem),
-            }
+            let revisions = revisions_of(context, key, *date).await?;
+            after_taking_back(&revisions, *revision).map(|left| {
+                let left = left
+                    .map_or_else(|| day_as_read(key, &day.recorded), |effect| effect_as_read(key, effect));
+                Some((RevisionEffect::Reversal { takes_back: *revision }, left))
+            })
         }
     };
-    let planned = PlannedCorrection {
-        key,
-        date,
+    let (effect, after) = match effect {
+        Ok(Some(effect)) => effect,
+        Ok(None) => return Ok(CorrectionOutcome::Unchanged),
+        Err(problem) => {
+            return Ok(CorrectionOutcome::Wrong(format!("`{}` of {date}: {problem}", key.category)));
+        }
+    };
+    Ok(CorrectionOutcome::Changes(Box::new(PlannedCorrection {
+        key: key.clone(),
+        date: *date,
+        definition_version: restated_under(day, &effect),
         effect,
         recorded: day.recorded.value.clone(),
-        before: before.map(|before| before.value.clone()),
+        before: day.in_force.as_ref().and_then(|before| day_as_read(key, before)),
         after,
-    };
-    Ok(Ok((!is_in_force).then_some(planned)))
+        last_revision: day.last_revision,
+    })))
+}
+
+/// The revision to another value, and the value as readers show it afterwards; `None` where this value is in force already. If the value
+/// differs and the given metadata are those in force, as in an export whose values were changed, the metadata are computed as if none
+/// were given.
+fn changed_value(
+    rules: &Rules,
+    key: &MetricKey,
+    day: &KnownDay,
+    value: &Decimal,
+    given: Option<&Map<String, Value>>,
+) -> Result<Option<(RevisionEffect, Option<Decimal>)>, String> {
+    let basis = day.basis();
+    let known = without_made(basis.metadata.as_deref().cloned().unwrap_or_default());
+    let given = given.cloned().map(without_made).filter(|given| !given.is_empty());
+    let is_known = given.as_ref().is_none_or(|given| *given == known);
+    let is_in_force = basis.value == *value && is_known && day.in_force.is_some();
+    if is_in_force && given.is_some() {
+        return Ok(None);
+    }
+    let metadata = corrected(rules, basis, value, given.filter(|_| basis.value == *value || !is_known))?;
+    if is_in_force {
+        return Ok(None);
+    }
+    let after = as_read(key, value, Some(&metadata));
+    Ok(Some((RevisionEffect::Value { value: value.clone(), metadata }, after)))
+}
+
+/// The version of the definition of a restated value that is replaced by another value.
+fn restated_under(day: &KnownDay, effect: &RevisionEffect) -> Option<i32> {
+    let in_force = day.in_force.as_ref().filter(|_| matches!(effect, RevisionEffect::Value { .. }))?;
+    Some(in_force.definition_version).filter(|version| *version != day.recorded.definition_version)
+}
+
+/// A value as readers show it: none where it is of no rows.
+fn as_read(key: &MetricKey, value: &Decimal, metadata: Option<&Map<String, Value>>) -> Option<Decimal> {
+    metadata.is_none_or(|metadata| has_value(key.metric_type, metadata)).then(|| value.clone())
+}
+
+fn day_as_read(key: &MetricKey, day: &RecordedDay) -> Option<Decimal> {
+    as_read(key, &day.value, day.metadata.as_deref())
+}
+
+fn effect_as_read(key: &MetricKey, effect: &RevisionEffect) -> Option<Decimal> {
+    match effect {
+        RevisionEffect::Value { value, metadata } => as_read(key, value, Some(metadata)),
+        RevisionEffect::Withdrawal | RevisionEffect::Reversal { .. } => None,
+    }
 }
 
 /// The metadata of a corrected value, if a store accepts both.
 fn corrected(
-    key: &MetricKey,
-    day: &KnownDay,
-    value: Decimal,
-    metadata: Option<Map<String, Value>>,
+    rules: &Rules,
+    basis: &RecordedDay,
+    value: &Decimal,
+    given: Option<Map<String, Value>>,
 ) -> Result<Map<String, Value>, String> {
-    if !value.is_recordable() {
-        return Err("a value has at most 38 digits before the point and 30 after it".to_owned());
-    }
-    if value < Decimal::zero() && matches!(key.metric_type, MetricType::Count | MetricType::Percentage) {
-        return Err(format!("a {} is never negative, but {value} is", key.metric_type));
-    }
-    let in_force = day.in_force.as_ref().unwrap_or(&day.recorded);
     let none = Map::new();
-    let metadata = match metadata {
-        Some(given) => given,
-        None => made_from(key.metric_type, in_force.metadata.as_deref().unwrap_or(&none), &value)?,
-    };
+    let metadata = checked(rules, basis.metadata.as_deref().unwrap_or(&none), value, given)?;
     let bytes = serde_json::to_string(&metadata).map_or(usize::MAX, |text| text.len());
     match bytes <= MAX_METADATA_BYTES {
         true => Ok(metadata),
@@ -214,8 +292,8 @@ async fn revisions_of(context: &Context, key: &MetricKey, date: Date) -> Result<
     Ok(revisions)
 }
 
-/// The value in force after the revision `number` is taken back: `None` of the record, `Some(None)` of a withdrawal.
-fn after_taking_back(revisions: &[Revision], number: i32) -> Result<Option<Option<Decimal>>, String> {
+/// What is in force after the revision `number` is taken back: `None` is the record.
+fn after_taking_back(revisions: &[Revision], number: i32) -> Result<Option<&RevisionEffect>, String> {
     let taken_back = |revision: &Revision| {
         revisions
             .iter()
@@ -237,41 +315,31 @@ fn after_taking_back(revisions: &[Revision], number: i32) -> Result<Option<Optio
             && !matches!(revision.effect, RevisionEffect::Reversal { .. })
             && !taken_back(revision)
     });
-    Ok(next.map(|revision| match &revision.effect {
-        RevisionEffect::Value { value, .. } => Some(value.clone()),
-        RevisionEffect::Withdrawal | RevisionEffect::Reversal { .. } => None,
-    }))
+    Ok(next.map(|revision| &revision.effect))
 }
 
-impl KnownDays {
-    /// Reads the days of each metric, from the first to the last that is named.
-    async fn read(
-        context: &Context,
-        named: &[(usize, MetricKey, RequestedCorrection)],
-    ) -> Result<Self, StoreError> {
-        let mut ranges: BTreeMap<&MetricKey, (Date, Date)> = BTreeMap::new();
-        for (_, key, RequestedCorrection { date, .. }) in named {
-            let range = ranges.entry(key).or_insert((*date, *date));
-            *range = (range.0.min(*date), range.1.max(*date));
-        }
-        let mut days = HashMap::new();
-        for (key, (from, to)) in ranges {
-            let recorded = read(context, key, from, to, true).await?;
-            let mut in_force: BTreeMap<_, _> = read(context, key, from, to, false).await?;
-            let known = recorded
-                .into_iter()
-                .map(|(date, recorded)| (date, KnownDay { recorded, in_force: in_force.remove(&date) }));
-            days.insert(key.clone(), known.collect());
-        }
-        Ok(Self { days })
-    }
+/// The recorded days that the corrections of a window are of.
+async fn known_days(
+    context: &Context,
+    window: &[NamedCorrection],
+) -> Result<BTreeMap<Date, KnownDay>, StoreError> {
+    let (Some(first), Some(last)) = (window.first(), window.last()) else { return Ok(BTreeMap::new()) };
+    let (key, from, to) = (&first.key, first.correction.date, last.correction.date);
+    // The numbers are read first: a revision that comes after them makes the write of its day a conflict.
+    let revisions = context.tenant.store.last_revisions(key, from, to).await?;
+    let recorded = read(context, key, (from, to), true).await?;
+    let mut in_force = read(context, key, (from, to), false).await?;
+    let known = recorded.into_iter().map(|(date, recorded)| {
+        let last_revision = revisions.get(&date).map_or(0, |last| last.number);
+        (date, KnownDay { recorded, in_force: in_force.remove(&date), last_revision })
+    });
+    Ok(known.collect())
 }
 
 async fn read(
     context: &Context,
     key: &MetricKey,
-    from: Date,
-    to: Date,
+    (from, to): (Date, Date),
     as_recorded: bool,
 ) -> Result<BTreeMap<Date, RecordedDay>, StoreError> {
     let question = SeriesQuestion {
@@ -283,4 +351,43 @@ async fn read(
     let series = context.tenant.store.series_days(&question).await?;
     let days = series.into_iter().flat_map(|series| series.recorded);
     Ok(days.map(|day| (day.date, day)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+    use crate::metric::MetricType;
+
+    fn named(category: &str, day: Date) -> NamedCorrection {
+        let key = MetricKey { metric_type: MetricType::Aggregate, category: category.to_owned() };
+        let correction = RequestedCorrection {
+            category: category.to_owned(),
+            metric_type: None,
+            date: day,
+            change: RequestedChange::Withdraw,
+            after_revision: None,
+        };
+        NamedCorrection { place: 0, key, correction }
+    }
+
+    #[test]
+    fn days_are_read_at_once_only_where_they_are_close() {
+        let days = [
+            ("genres", date(2015, 1, 1)),
+            ("genres", date(2015, 1, 31)),
+            ("genres", date(2015, 2, 1)),
+            ("genres", date(2025, 1, 1)),
+            ("posts", date(2025, 1, 1)),
+            ("posts", date(2025, 1, 2)),
+        ];
+        let named: Vec<_> = days.iter().map(|(category, day)| named(category, *day)).collect();
+        let read: Vec<_> = windows(&named).map(<[_]>::len).collect();
+        assert_eq!(read, [2, 1, 1, 2]);
+        for window in windows(&named) {
+            let span = window.last().unwrap().correction.date - window[0].correction.date;
+            assert!(span.get_days() < DAYS_AT_ONCE, "{span}");
+        }
+    }
 }

@@ -28,6 +28,8 @@ pub struct RequestedCorrection {
     pub metric_type: Option<MetricType>,
     pub date: Date,
     pub change: RequestedChange,
+    /// The number of the last revision of the day that the requester has seen, 0 for none: it is refused if another one came since.
+    pub after_revision: Option<i32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +58,9 @@ pub enum CorrectionError {
     Count(usize),
     #[error("{}", joined(.0))]
     Invalid(Vec<CorrectionProblem>),
+    /// Days were corrected after the requester looked at them.
+    #[error("{}", .0.join("\n"))]
+    Outdated(Vec<String>),
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use sqlx::postgres::PgDatabaseError;
 
 use super::{
-    fault_class::{FaultClass, SQLITE_IOERR_WRITE, class_of_sqlite, class_of_sqlstate},
+    fault_class::{FaultClass, SQLITE_FAILED_WRITES, class_of_sqlite, class_of_sqlstate},
     hint::{self, TLS_PREFIX},
 };
 
@@ -81,8 +81,8 @@ impl Fault {
     fn from_sqlite(error: &dyn sqlx::error::DatabaseError) -> Self {
         let code = error.code().map(|code| code.into_owned());
         let message = match code.as_deref() {
-            Some(SQLITE_IOERR_WRITE) => format!(
-                "{}: a write failed, for example because a quota or the limit of the file size is reached",
+            Some(code) if SQLITE_FAILED_WRITES.contains(&code) => format!(
+                "{}: a write failed, for example because the disk is full, or a quota or the limit of the file size is reached",
                 error.message()
             ),
             _ => error.message().to_owned(),

@@ -40,9 +40,9 @@ impl FaultClass {
     }
 }
 
-/// SQLite's result code SQLITE_IOERR_WRITE, which means that the disk is full too: SQLite reports SQLITE_FULL only for
-/// ENOSPC.
-pub(super) const SQLITE_IOERR_WRITE: &str = "778";
+/// SQLite's result codes SQLITE_IOERR_WRITE and SQLITE_IOERR_SHMSIZE, which mean that the disk is full too: SQLite reports SQLITE_FULL
+/// only for ENOSPC in the database and its log.
+pub(super) const SQLITE_FAILED_WRITES: [&str; 2] = ["778", "4874"];
 
 /// See <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 pub(super) fn class_of_sqlstate(code: &str, message: &str) -> FaultClass {
@@ -75,7 +75,7 @@ pub(super) fn class_of_sqlstate(code: &str, message: &str) -> FaultClass {
 
 /// See <https://www.sqlite.org/rescode.html>. The primary code is the low byte of an extended one.
 pub(super) fn class_of_sqlite(code: Option<&str>, message: &str) -> FaultClass {
-    if code == Some(SQLITE_IOERR_WRITE) {
+    if code.is_some_and(|code| SQLITE_FAILED_WRITES.contains(&code)) {
         return FaultClass::Full;
     }
     let primary = code.and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff);

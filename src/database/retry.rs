@@ -4,6 +4,8 @@ use std::{future::Future, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable};
 
+use crate::telemetry::OutageLog;
+
 #[derive(Debug, Clone, Copy)]
 pub struct RetryPolicy {
     /// The number of retries after the first failure.
@@ -12,6 +14,10 @@ pub struct RetryPolicy {
     /// again.
     pub initial_delay: Duration,
 }
+
+/// Throttles the log of all retries of this process: while a database cannot be reached, a server starts failed operations again and again,
+/// each with its retries.
+static RETRIES: OutageLog = OutageLog::new();
 
 /// The longest delay, without jitter.
 const MAX_DELAY: Duration = Duration::from_secs(30);
@@ -41,7 +47,10 @@ impl RetryPolicy {
             .sleep(tokio::time::sleep)
             .when(is_transient)
             .notify(|error, delay| {
-                tracing::warn!(%error, delay_ms = delay.as_millis() as u64, "a transient failure is retried");
+                if let Some(suppressed) = RETRIES.failed_now() {
+                    let delay_ms = delay.as_millis() as u64;
+                    tracing::warn!(%error, delay_ms, suppressed, "a transient failure is retried");
+                }
             })
             .await
     }

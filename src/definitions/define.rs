@@ -8,7 +8,7 @@ use super::{
     resolve::detected_formats,
 };
 use crate::{
-    collect::{CollectError, Context, selection},
+    collect::{CollectError, Context, EarlierMeaning, earlier_meanings, selection},
     config::{Config, Finding, MetricDeclaration, Severity, read_json_metric, shown, suggestion},
     database::{Fault, FaultClass},
     metric::{Definition, is_name},
@@ -23,6 +23,8 @@ pub struct Defined {
     pub is_new: bool,
     /// Findings that suggest a mistake but do not prevent the definition.
     pub warnings: Vec<Finding>,
+    /// The recorded days that keep the meaning of an earlier version.
+    pub earlier_meaning: Option<EarlierMeaning>,
 }
 
 /// Why a definition cannot be created or switched off.
@@ -37,8 +39,19 @@ pub enum DefineError {
     Unknown { name: String, suggestion: String },
     #[error("metric {} is not defined on this platform: {reason}", shown(category))]
     LeftOut { category: String, reason: String },
+    #[error(
+        "metric {} is computed from the records of others when it is read: preview {}",
+        shown(category),
+        listed(inputs)
+    )]
+    Derived { category: String, inputs: Vec<String> },
     #[error(transparent)]
     Collect(#[from] CollectError),
+}
+
+fn listed(names: &[String]) -> String {
+    let names: Vec<_> = names.iter().map(|name| shown(name)).collect();
+    names.join(" and ")
 }
 
 /// Defines the metric `category`. `body` has the keys of a `[metrics.…]` section of the file, and refers to the sources
@@ -74,7 +87,20 @@ pub async fn define(
         .into_iter()
         .find(is_it)
         .ok_or_else(|| unknown(category, changed.before.iter().map(|stored| &stored.definition)))?;
-    Ok(Defined { stored, is_new, warnings })
+    let earlier_meaning = match is_new {
+        true => None,
+        false => earlier_meaning(context, &stored).await?,
+    };
+    Ok(Defined { stored, is_new, warnings, earlier_meaning })
+}
+
+async fn earlier_meaning(
+    context: &Context,
+    stored: &StoredDefinition,
+) -> Result<Option<EarlierMeaning>, StoreError> {
+    let store = context.tenant.store.as_ref();
+    let Some((first, last)) = store.recorded_span().await? else { return Ok(None) };
+    Ok(earlier_meanings(store, &[&stored.definition], first, last).await?.into_iter().next())
 }
 
 /// Switches off the metric `category`; its records and versions stay. A metric that is already off is left unchanged.

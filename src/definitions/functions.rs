@@ -10,10 +10,10 @@ use crate::{
     collect::{CollectError, Context, FIRST_DAY, batch::Batch, first_row, selection},
     config::Finding,
     database::Fault,
-    metric::{Breakdown, Calendar, Definition, LabelFold, Measure, QueryShape, Reading, Window},
+    metric::{ActorState, Breakdown, Calendar, Definition, LabelFold, Measure, QueryShape, Reading, Window},
     platform::{Cut, Schema},
     store::{
-        FirstRowQuery, FunctionCalendar, FunctionMetric, FunctionPlace, FunctionSpec, RecordingTask,
+        FirstRowQuery, FunctionCalendar, FunctionMetric, FunctionPlace, FunctionSpec, Origin, RecordingTask,
         StoredDefinition,
     },
 };
@@ -21,7 +21,12 @@ use crate::{
 /// The last day that the functions know. Their calendar is a table, which grows by two entries a year.
 const LAST_DAY: Date = jiff::civil::date(2100, 12, 31);
 /// The longest window begins this many days before the first day.
-const MAX_DAYS_BEFORE: i32 = 366;
+const MAX_DAYS_BEFORE: i32 = 732;
+
+/// Why a function does not record a metric with a query that was created through the API: users who may define metrics there could
+/// read everything that the owner of the schema may.
+const QUERY_OF_THE_API: &str = "its query was created through the API, and a function would run it with the privileges of the owner of \
+                                the schema; define it in daymark.toml";
 
 /// Why no functions can be generated.
 #[derive(Debug, thiserror::Error)]
@@ -111,6 +116,10 @@ async fn reasons(
     let mut cut = platform.open_cut(context.deadline()).await?;
     let mut reasons = Vec::with_capacity(metrics.len());
     for metric in metrics {
+        if metric.origin == Origin::Api && matches!(metric.definition.measure, Measure::Sql { .. }) {
+            reasons.push(Some(QUERY_OF_THE_API.to_owned()));
+            continue;
+        }
         let batch = Batch::new([(0, &metric.definition)]);
         reasons.push(match batch.plan_function(platform, schema, &place.schema) {
             Err(fault) => Some(fault.message),
@@ -169,23 +178,29 @@ pub fn function_calendar(calendar: &Calendar) -> FunctionCalendar {
     }
 }
 
-/// The lengths of all windows of several days, less the day itself.
+/// How many days before the day each window begins, and each part of a window that a statement tells apart; without the day itself.
 fn days_before(metrics: &[StoredDefinition]) -> Vec<u32> {
     let readings = metrics.iter().flat_map(|metric| metric.definition.measure.readings());
-    let mut days: Vec<_> = readings
-        .filter_map(|reading| match reading {
-            Reading::Distinct { window: Window::Days(window_days), .. }
-            | Reading::Quantile { window_days, .. }
-                if window_days > 1 =>
-            {
-                Some(window_days - 1)
-            }
-            _ => None,
-        })
-        .collect();
+    let mut days: Vec<_> =
+        readings.flat_map(|reading| days_before_of(&reading)).filter(|days| *days > 0).collect();
     days.sort_unstable();
     days.dedup();
     days
+}
+
+fn days_before_of(reading: &Reading) -> Vec<u32> {
+    match *reading {
+        Reading::Distinct { window: Window::Days(window_days), .. }
+        | Reading::Quantile { window_days, .. }
+        | Reading::Arrivals { window_days, .. } => vec![window_days - 1],
+        Reading::Growth { window_days, .. } => vec![window_days - 1, 2 * window_days - 1],
+        Reading::Retention { after_days, window_days, .. } => {
+            vec![after_days, after_days.saturating_sub(1), window_days - 1]
+        }
+        // It begins on any of these days, depending on the day.
+        Reading::Distinct { window: window @ Window::ToDate(_), .. } => (1..window.longest()).collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// A source whose earliest row cannot be asked for is left out, as `collect` leaves it out.
@@ -236,6 +251,11 @@ fn shape(definition: &Definition) -> &'static str {
         Measure::Minimum { .. } => "minimum",
         Measure::Maximum { .. } => "maximum",
         Measure::Ratio { .. } => "counts",
+        Measure::Retention(_) => "ratio",
+        Measure::Growth { state: ActorState::New, .. } => "number",
+        Measure::Growth { state: ActorState::Retained, .. } => "retained",
+        Measure::Growth { state: ActorState::Churned, .. } => "churned",
+        Measure::Growth { state: ActorState::Resurrected, .. } => "resurrected",
         Measure::Breakdown(Breakdown { fold: LabelFold::Average(_), .. }) => "label_means",
         Measure::Breakdown(_) => "labels",
         Measure::Sql { shape, .. } => match shape {
@@ -261,6 +281,10 @@ pub async fn check_functions(context: &Context, takes_last_finished: bool) -> Ve
     if installed.tenant != context.tenant.name {
         return findings;
     }
+    if !installed.may_check {
+        let message = "whether they are current is not checked, because this role may not";
+        return vec![Finding::note(place, message).hint("run `daymark check` as the owner of the schema")];
+    }
     let again = match &installed.api_schema {
         Some(schema) => format!("run `daymark sql install --api-schema {schema}`"),
         None => "run `daymark sql install`".to_owned(),
@@ -268,6 +292,12 @@ pub async fn check_functions(context: &Context, takes_last_finished: bool) -> Ve
     let problem = |message: String| Finding::error(place, message).hint(again.clone());
     findings.extend(installed.problems.into_iter().map(problem));
     match spec {
+        // As in a copy of the store that was restored into a database of its own.
+        Err(error @ FunctionsError::OtherDatabase { .. }) => {
+            let hint =
+                "functions in a copy of the store record nothing: `daymark sql uninstall` removes them there";
+            findings.push(Finding::warning(place, error.to_string()).hint(hint));
+        }
         Err(error) => findings.push(Finding::error(place, error.to_string())),
         Ok(_) if !installed.is_current && findings.is_empty() => {
             let message = "they are not those that would be installed now, because a definition, a setting, an index, the time zone \

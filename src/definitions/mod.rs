@@ -16,7 +16,7 @@ mod source_warnings;
 
 pub use apply::{AppliedChange, ApplyReport, FieldChange, ZoneChange, apply, diff, made_through_api};
 pub use check::{CheckReport, CheckScope, check};
-pub use cron::{CRON_JOB, check_cron, cron_schedule, missing_for_cron, other_cron_jobs};
+pub use cron::{CRON_JOB, check_cron, cron_schedule, missing_for_cron, other_cron_jobs, own_cron_job};
 pub use define::{DefineError, Defined, define, switch_off};
 pub use functions::{FunctionsError, check_functions, function_calendar, function_spec};
 pub use plan::plan;

@@ -10,9 +10,9 @@ use super::{
     source_warnings,
 };
 use crate::{
-    collect::{self, Cancellation, CollectError, Context, LeftOut, selection},
+    collect::{self, CancellationToken, CollectError, Context, LeftOut, selection},
     config::{Config, Finding, Omission},
-    metric::{Definition, Observation},
+    metric::{Decimal, Definition, MetricType, Observation, has_value, recorded_inputs},
     platform::PlannedStatement,
 };
 
@@ -47,6 +47,19 @@ pub struct PreviewDays {
     pub count: u16,
 }
 
+impl PreviewedDay {
+    /// The value; `None` also where the record of the day would have none, as an average of no rows.
+    pub fn value(&self, metric_type: MetricType) -> Option<&Decimal> {
+        let seen = self.seen.as_ref()?;
+        has_value(metric_type, &seen.metadata).then_some(&seen.value)
+    }
+
+    /// Whether a record of the day would have no value.
+    pub fn is_no_data(&self, metric_type: MetricType) -> bool {
+        self.seen.is_some() && self.value(metric_type).is_none()
+    }
+}
+
 impl PreviewDays {
     /// The last finished days.
     pub fn last(context: &Context, count: u16) -> Self {
@@ -76,7 +89,8 @@ pub async fn preview(
 /// was made through the API.
 ///
 /// # Errors
-/// When there is no such metric, when it is not defined on this platform or has a mistake, or when one of the databases fails.
+/// When there is no such metric, when it is derived from others, not defined on this platform or has a mistake, or when one of the
+/// databases fails.
 pub async fn preview_metric(
     context: &Context,
     config: &Config,
@@ -94,9 +108,13 @@ pub async fn preview_metric(
     {
         return Err(DefineError::LeftOut { category, reason });
     }
+    let derived = config.derived();
+    if derived.iter().any(|metric| metric.key.category == category) {
+        let inputs = recorded_inputs(&derived, category).into_iter().map(str::to_owned).collect();
+        return Err(DefineError::Derived { category: category.to_owned(), inputs });
+    }
     if config.declares(category) {
-        let errors = resolved.findings.into_iter().filter(Finding::is_error).collect();
-        return Err(DefineError::Wrong(errors));
+        return Err(DefineError::Wrong(errors_of(category, resolved.findings)));
     }
     let stored = match selection::active(context.tenant.store.as_ref()).await {
         Err(CollectError::Store(crate::store::StoreError::NotMigrated { .. })) => Vec::new(),
@@ -111,6 +129,16 @@ pub async fn preview_metric(
     }
 }
 
+/// The errors of the metric's section, or all errors where it has none: its source may have one.
+fn errors_of(category: &str, findings: Vec<Finding>) -> Vec<Finding> {
+    let errors: Vec<_> = findings.into_iter().filter(Finding::is_error).collect();
+    let section =
+        [format!("[metrics.{category}]"), format!("[metrics.{category}."), format!("[derived.{category}]")];
+    let is_of_it = |error: &&Finding| section.iter().any(|section| error.place.contains(section));
+    let own: Vec<_> = errors.iter().filter(is_of_it).cloned().collect();
+    if own.is_empty() { errors } else { own }
+}
+
 /// Computes the values of several definitions in one cut of the platform.
 ///
 /// # Errors
@@ -121,8 +149,9 @@ pub async fn preview_definitions(
     days: PreviewDays,
 ) -> Result<Vec<Preview>, CollectError> {
     let read: Vec<_> = definitions.iter().filter(|definition| definition.measure.reconstructible()).collect();
-    let mut counted =
-        collect::counted_now(context, &read, days.from(), days.to, &Cancellation::never()).await?.into_iter();
+    let mut counted = collect::counted_now(context, &read, days.from(), days.to, &CancellationToken::new())
+        .await?
+        .into_iter();
     let of = |definition: Definition| {
         let counted = definition.measure.reconstructible().then(|| counted.next()).flatten();
         let (days, left_out) = match counted {

@@ -41,7 +41,8 @@ pub async fn detected_formats(
             let shown = detected.get(&column).copied();
             if columns.contains(&column) && is_still_right(source.time_format, shown) {
                 let has_null = shown.is_none_or(|shown| shown.has_null);
-                detected.insert(column, DetectedFormat { format: Some(source.time_format), has_null });
+                let format = Some(source.time_format);
+                detected.insert(column, DetectedFormat { format, has_null, ..DetectedFormat::default() });
             }
         }
     }
@@ -51,7 +52,7 @@ pub async fn detected_formats(
 /// Whether values of the format `shown` can be read as `stored`: `iso` reads every text format.
 fn is_still_right(stored: TimeFormat, shown: Option<DetectedFormat>) -> bool {
     match shown.map(|shown| shown.format) {
-        Some(None) => true,
+        Some(None) => !shown.is_some_and(|shown| shown.out_of_range),
         Some(Some(shown)) if shown == stored => true,
         Some(Some(TimeFormat::IsoUtc | TimeFormat::IsoUtcT | TimeFormat::Date)) => stored == TimeFormat::Iso,
         _ => false,

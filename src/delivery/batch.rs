@@ -10,7 +10,7 @@ use super::{
     backoff::after_failure,
     http_client::{ReceiverVerdict, Sent},
     sender::{Sender, Senders},
-    unnoted::Unnoted,
+    unrecorded_attempts::UnrecordedAttempts,
 };
 use crate::{
     collect::Context,
@@ -24,17 +24,17 @@ const MAX_ANSWER_CHARS: usize = 1900;
 pub struct ChannelBatch {
     pub context: Context,
     pub senders: Senders,
-    pub unnoted: Arc<Unnoted>,
+    pub unrecorded: Arc<UnrecordedAttempts>,
     pub channel: String,
     /// Oldest first.
     pub notifications: Vec<Notification>,
     /// The lock of alerts as it was when the batch began; `None`: the caller knows that no other process delivers.
-    pub lead: Option<Arc<dyn Held>>,
+    pub lock: Option<Arc<dyn Held>>,
 }
 
 impl ChannelBatch {
     /// Tries each notification once, until the receiver cannot be reached. Those behind one that the receiver refused are still
-    /// tried, but for those about the same rules: an end must not arrive before its beginning. `false` when this process may not
+    /// tried, except those about the same rules, because an end must not arrive before its beginning. `false` when this process may not
     /// send any more, or could not note what it sent.
     pub async fn deliver(self) -> bool {
         let mut is_done = true;
@@ -66,18 +66,18 @@ impl ChannelBatch {
         is_done
     }
 
-    /// Whether this process still has the lock, and nothing that was sent remains to be noted.
+    /// Whether this process still has the lock, and nothing that was sent remains to be recorded.
     async fn may_send(&self) -> bool {
-        if !self.unnoted.is_empty() {
+        if !self.unrecorded.is_empty() {
             return false;
         }
-        match &self.lead {
+        match &self.lock {
             None => true,
-            Some(lead) => lead.is_held().await,
+            Some(lock) => lock.is_held().await,
         }
     }
 
-    /// Sends one notification and notes the attempt; `None` when that could not be noted.
+    /// Sends one notification and notes the attempt; `None` when that could not be recorded.
     async fn attempt(
         &self,
         sender: &Result<Sender, String>,
@@ -99,11 +99,11 @@ impl ChannelBatch {
             ReceiverVerdict::Refused => Behind::These(about_the_same(&self.notifications, place)),
             ReceiverVerdict::Delivered | ReceiverVerdict::Failed => Behind::Channel,
         };
-        let attempt = noted(id, number, attempted_at, duration_ms, &sent);
+        let attempt = delivery_attempt(id, number, attempted_at, duration_ms, &sent);
         let outcome = DeliveryOutcome { attempt, after, behind };
-        if let Err(error) = self.unnoted.note(&self.context, outcome).await {
+        if let Err(error) = self.unrecorded.record(&self.context, outcome).await {
             let channel = &self.channel;
-            tracing::error!(channel, %id, %error, "an attempt to deliver cannot be noted; nothing else is sent until it can");
+            tracing::error!(channel, %id, %error, "a delivery attempt cannot be recorded; nothing else is sent until it is recorded");
             return None;
         }
         Some((sent.verdict, after))
@@ -146,14 +146,14 @@ pub async fn attempt(
     (sent, i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX))
 }
 
-/// A panic is a failed attempt, so that it is noted and tried again with growing pauses.
+/// A panic is a failed attempt, so that it is recorded and tried again with growing pauses.
 async fn supervised(sending: impl Future<Output = Sent>) -> Sent {
-    // What is sent through is not used after a panic: a failed attempt ends its batch.
+    // The connection is not used after a panic, because a failed attempt ends its batch.
     let sent = AssertUnwindSafe(sending).catch_unwind().await;
     sent.unwrap_or_else(|_| Sent::failed("a fault of Daymark: sending has panicked; its log says where"))
 }
 
-pub fn noted(
+pub fn delivery_attempt(
     id: Uuid,
     number: i64,
     attempted_at: Timestamp,

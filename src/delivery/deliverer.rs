@@ -8,19 +8,22 @@ use tokio::{
     task::{Id, JoinError, JoinSet},
 };
 
-use super::{backoff::MAX_PAUSE, batch::ChannelBatch, lead::LeadWatch, sender::Senders, unnoted::Unnoted};
+use super::{
+    alert_lock::AlertLockWatch, backoff::MAX_PAUSE, batch::ChannelBatch, sender::Senders,
+    unrecorded_attempts::UnrecordedAttempts,
+};
 use crate::{
     clock::has_passed,
-    collect::{Cancellation, Context},
+    collect::{CancellationToken, Context},
     config::{Channel, DeliverySettings},
     store::{Held, StoreError},
-    telemetry::LogThrottle,
+    telemetry::OutageLog,
 };
 
 /// How often the store is asked for due notifications, in addition to the moments at which some are written.
 const LOOK_INTERVAL: std::time::Duration = std::time::Duration::from_secs(5);
-/// The most notifications of one batch.
-const MAX_BATCH: i64 = 200;
+/// The most notifications of one batch, which are in memory at once. Each has at most 1 MiB.
+const MAX_BATCH: i64 = 16;
 /// How long a finished notification and its attempts are kept.
 const KEPT_FOR: SignedDuration = SignedDuration::from_hours(90 * 24);
 /// How often older ones are deleted.
@@ -30,10 +33,10 @@ const DELETE_INTERVAL: SignedDuration = SignedDuration::from_hours(24);
 pub struct Deliverer {
     context: Context,
     senders: Senders,
-    unnoted: Arc<Unnoted>,
+    unrecorded: Arc<UnrecordedAttempts>,
     /// Wakes it when notifications were written.
     wake: Arc<Notify>,
-    failures: LogThrottle,
+    failures: OutageLog,
 }
 
 /// The batches that are being sent, by channel: at most one each.
@@ -49,9 +52,9 @@ impl Deliverer {
         Self {
             context: context.clone(),
             senders: Senders::new(channels, settings),
-            unnoted: Arc::default(),
+            unrecorded: Arc::default(),
             wake: Arc::new(Notify::new()),
-            failures: LogThrottle::new(),
+            failures: OutageLog::default(),
         }
     }
 
@@ -61,18 +64,25 @@ impl Deliverer {
     }
 
     /// Delivers until `stop`, while this instance holds the lock of alerts.
-    pub async fn run(&self, mut lead: LeadWatch, stop: &Cancellation) {
+    pub async fn run(&self, mut lock: AlertLockWatch, stop: &CancellationToken) {
         let (mut in_flight, mut deleted_at) = (BatchesInFlight::default(), None);
         loop {
-            let held = lead.borrow_and_update().clone();
-            if let Err(error) = self.look(held, &mut in_flight, &mut deleted_at).await
-                && let Some(suppressed) = self.failures.allow(self.context.now())
-            {
-                tracing::error!(%error, suppressed, "notifications cannot be delivered; it is tried again");
+            let held = lock.borrow_and_update().clone();
+            match self.look(held, &mut in_flight, &mut deleted_at).await {
+                Err(error) => {
+                    if let Some(suppressed) = self.failures.failed(self.context.now()) {
+                        tracing::error!(%error, suppressed, "notifications cannot be delivered; it is tried again");
+                    }
+                }
+                Ok(()) => {
+                    if let Some(lasted) = self.failures.ended(self.context.now()) {
+                        tracing::info!("notifications are delivered again, after {lasted:#}");
+                    }
+                }
             }
             tokio::select! {
                 () = stop.cancelled() => break,
-                changed = lead.changed() => if changed.is_err() { break },
+                changed = lock.changed() => if changed.is_err() { break },
                 () = self.wake.notified() => {}
                 () = tokio::time::sleep(LOOK_INTERVAL) => {}
                 () = in_flight.batch_done() => {}
@@ -81,25 +91,25 @@ impl Deliverer {
         // The next holder of the lock sends again what is cut off here.
         let finishing = async { while in_flight.tasks.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(self.senders.settings.timeout, finishing).await;
-        let _ = self.unnoted.note_all(&self.context).await;
+        let _ = self.unrecorded.record_all(&self.context).await;
     }
 
     async fn look(
         &self,
-        lead: Option<Arc<dyn Held>>,
+        lock: Option<Arc<dyn Held>>,
         in_flight: &mut BatchesInFlight,
         deleted_at: &mut Option<Timestamp>,
     ) -> Result<(), StoreError> {
         let now = self.context.now();
         // This instance notes its attempts even if it has lost the lock.
-        if !self.unnoted.note_all(&self.context).await? || lead.is_none() {
+        if !self.unrecorded.record_all(&self.context).await? || lock.is_none() {
             return Ok(());
         }
         if deleted_at.is_none_or(|at| has_passed(at, DELETE_INTERVAL, now)) {
             self.delete_old().await?;
             *deleted_at = Some(now);
         }
-        self.start_due(lead, in_flight).await
+        self.start_due(lock, in_flight).await
     }
 
     /// Deletes the notifications that were finished more than 90 days ago. Returns how many.
@@ -116,7 +126,7 @@ impl Deliverer {
     /// # Errors
     /// When the store fails.
     pub async fn deliver_due(&self) -> Result<(), StoreError> {
-        if !self.unnoted.note_all(&self.context).await? {
+        if !self.unrecorded.record_all(&self.context).await? {
             return Ok(());
         }
         let mut in_flight = BatchesInFlight::default();
@@ -128,7 +138,7 @@ impl Deliverer {
     /// Starts a batch for each channel that has none in flight.
     async fn start_due(
         &self,
-        lead: Option<Arc<dyn Held>>,
+        lock: Option<Arc<dyn Held>>,
         in_flight: &mut BatchesInFlight,
     ) -> Result<(), StoreError> {
         while let Some(ended) = in_flight.tasks.try_join_next_with_id() {
@@ -144,10 +154,10 @@ impl Deliverer {
             let batch = ChannelBatch {
                 context: self.context.clone(),
                 senders: self.senders.clone(),
-                unnoted: Arc::clone(&self.unnoted),
+                unrecorded: Arc::clone(&self.unrecorded),
                 channel: channel.clone(),
                 notifications,
-                lead: lead.clone(),
+                lock: lock.clone(),
             };
             let task = in_flight.tasks.spawn(batch.deliver());
             in_flight.channels.insert(task.id(), channel);

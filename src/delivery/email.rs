@@ -25,6 +25,8 @@ use crate::{
 
 /// The codes of SMTP that are about one message: a mailbox, a size or a content that is not accepted.
 const REFUSALS: [u16; 4] = [550, 552, 553, 554];
+/// How many addresses of a name are tried.
+const MAX_ADDRESSES: usize = 4;
 /// How long a server may take to answer QUIT.
 const QUIT_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -98,20 +100,10 @@ impl MailConnection {
         Ok(response)
     }
 
-    /// Resolves the server's name, so that the address which was checked is the one that is connected to.
     async fn connect(&self) -> Result<AsyncSmtpConnection, MailError> {
-        let address = (self.address().await?, self.channel.port);
-        let parameters = || TlsParameters::new(self.channel.host.clone()).map_err(MailError::Smtp);
-        let wrapper = match self.channel.tls {
-            EmailTls::Implicit => Some(parameters()?),
-            EmailTls::StartTls | EmailTls::None => None,
-        };
-        let (name, limit) = (ClientId::default(), Some(self.timeout));
-        let mut session = AsyncSmtpConnection::connect_tokio1(address, limit, &name, wrapper, None)
-            .await
-            .map_err(MailError::Smtp)?;
+        let mut session = self.open().await?;
         if self.channel.tls == EmailTls::StartTls {
-            session.starttls(parameters()?, &name).await.map_err(MailError::Smtp)?;
+            session.starttls(self.tls()?, &ClientId::default()).await.map_err(MailError::Smtp)?;
         }
         if let Some((user, password)) = &self.channel.login {
             let password = password.reveal().map_err(MailError::Other)?;
@@ -121,13 +113,43 @@ impl MailConnection {
         Ok(session)
     }
 
-    async fn address(&self) -> Result<IpAddr, MailError> {
+    /// Connects to the first address that answers. The server's name is resolved here, so that the addresses which were checked are
+    /// those that are connected to.
+    async fn open(&self) -> Result<AsyncSmtpConnection, MailError> {
+        let addresses = self.addresses().await?;
+        // The whole of a message has the time limit already, so that a single address needs none of its own.
+        let limit = match u32::try_from(addresses.len()) {
+            Ok(several) if several > 1 => self.timeout / several,
+            _ => Duration::MAX,
+        };
+        let mut failure = MailError::Other(guard::REFUSED.to_owned());
+        for address in addresses {
+            let encryption = match self.channel.tls {
+                EmailTls::Implicit => Some(self.tls()?),
+                EmailTls::StartTls | EmailTls::None => None,
+            };
+            let (place, name) = ((address, self.channel.port), ClientId::default());
+            let opening =
+                AsyncSmtpConnection::connect_tokio1(place, Some(self.timeout), &name, encryption, None);
+            match tokio::time::timeout(limit, opening).await {
+                Ok(Ok(session)) => return Ok(session),
+                Ok(Err(error)) => failure = MailError::Smtp(error),
+                Err(_) => failure = MailError::Other(format!("{address} has not answered in time")),
+            }
+        }
+        Err(failure)
+    }
+
+    fn tls(&self) -> Result<TlsParameters, MailError> {
+        TlsParameters::new(self.channel.host.clone()).map_err(MailError::Smtp)
+    }
+
+    async fn addresses(&self) -> Result<Vec<IpAddr>, MailError> {
         let failed = |error: std::io::Error| MailError::Other(error.to_string());
         let found = tokio::net::lookup_host((self.channel.host.as_str(), self.channel.port)).await;
         let found: Vec<_> = found.map_err(failed)?.collect();
         let allowed = if self.allow_private { found } else { guard::allowed_of(&found) };
-        let address = allowed.first().map(|address| address.ip());
-        address.ok_or_else(|| MailError::Other(guard::REFUSED.to_owned()))
+        Ok(allowed.iter().take(MAX_ADDRESSES).map(std::net::SocketAddr::ip).collect())
     }
 
     /// The Message-ID is made of the notification's id, so that a message that comes twice can be recognised.

@@ -3,27 +3,29 @@
 //! delays neither another channel nor a collection.
 //!
 //! **Architecture Invariant:** a notification is sent only after it was committed, only by the instance that holds the lock of
-//! alerts at that moment, and an attempt is noted only after it was made. A process that is killed in between sends it again, under
+//! alerts at that moment, and an attempt is recorded only after it was made. A process that is killed in between sends it again, under
 //! the same id; one that cannot note it sends nothing else before it has.
 
+mod alert_lock;
 mod alertmanager;
 mod backoff;
 mod batch;
+mod channel_problem;
 mod chat;
 mod deliverer;
 mod email;
 mod guard;
 mod http_client;
-mod lead;
 mod messages;
 mod preview;
 mod sender;
 mod signature;
 mod test_channel;
-mod unnoted;
+mod unrecorded_attempts;
 mod webhook;
 
+pub use alert_lock::{AlertLock, AlertLockWatch};
+pub use channel_problem::{channel_problem, leads_inside};
 pub use deliverer::Deliverer;
-pub use lead::{Lead, LeadWatch};
 pub use preview::{MessagePreview, preview};
 pub use test_channel::{Tested, test_channel};

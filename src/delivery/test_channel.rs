@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::{
-    batch::{attempt, noted},
+    batch::{attempt, delivery_attempt},
     sender::Senders,
 };
 use crate::{
@@ -51,7 +51,7 @@ pub async fn test_channel(
         sender.close().await;
     }
     let after = if sent.is_delivered() { AfterAttempt::Delivered } else { AfterAttempt::GivenUp };
-    let attempt = noted(new.id, 1, now, duration_ms, &sent);
+    let attempt = delivery_attempt(new.id, 1, now, duration_ms, &sent);
     let outcome = DeliveryOutcome { attempt, after, behind: Behind::These(Vec::new()) };
     context.tenant.store.add_attempted(&new, &outcome).await?;
     Ok(Tested { id: new.id, is_delivered: sent.is_delivered(), answer: sent.answer })

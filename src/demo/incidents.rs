@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use jiff::{ToSpan, civil::Date};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::period::Period;
+use super::{period::Period, scenario::Scenario};
 use crate::{
     annotations::annotate,
-    collect::{self, Cancellation, Context, Tenant},
+    collect::{self, CancellationToken, Context, Tenant},
     config::Config,
     definitions::define,
     platform::Platform,
@@ -18,15 +18,12 @@ use crate::{
 
 /// The fewest days that have incidents; shorter demonstrations are of ordinary days only.
 const MIN_DAYS: i32 = 300;
-/// The metric that is made through the API and changed later.
-const METRIC: &str = "jazz_tracks";
-
 /// The days of the incidents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Incidents {
     /// Three times as much happens as usually.
     viral: Date,
-    /// Twice as much happens as usually, which nothing says: it is left to be found.
+    /// Twice the usual activity, without an annotation, so that a user can discover it.
     busy: Date,
     /// The first of two days on which almost nothing happens.
     outage: Date,
@@ -75,33 +72,30 @@ impl Incidents {
     /// Makes or changes the definition whose day this is.
     pub async fn change_definitions(
         &self,
-        context: &Context,
-        config: &Config,
+        scenario: &Scenario,
+        (context, config): (&Context, &Config),
         day: Date,
     ) -> anyhow::Result<()> {
-        let (genres, description) = match day {
-            day if day == self.defined => (json!("jazz"), "Tracks of jazz"),
-            day if day == self.redefined => (json!(["jazz", "funk"]), "Tracks of jazz and funk"),
+        let definition = &scenario.definition;
+        let body = match day {
+            day if day == self.defined => definition.before,
+            day if day == self.redefined => definition.after,
             _ => return Ok(()),
         };
-        let body = json!({
-            "measure": "existing", "source": "tracks", "filter": {"genre": genres}, "display_name": "Jazz tracks",
-            "description": description, "dashboard": {"group": "Music"},
-        });
-        if let Value::Object(body) = body {
-            define(context, config, METRIC, &body).await?;
+        if let Value::Object(body) = serde_json::from_str(body)? {
+            define(context, config, definition.category, &body).await?;
         }
         Ok(())
     }
 
     /// Annotates the days, and pauses the schedule, which would fill the gaps.
-    pub async fn tell(&self, context: &Context) -> anyhow::Result<()> {
+    pub async fn tell(&self, scenario: &Scenario, context: &Context) -> anyhow::Result<()> {
         let outage_end = self.outage.saturating_add(1.day());
         for (first_day, last_day, category, text) in [
-            (self.viral, self.viral, None, "A post went around the world"),
-            (self.outage, outage_end, None, "Incident: signing in did not work"),
+            (self.viral, self.viral, None, scenario.story.viral),
+            (self.outage, outage_end, None, scenario.story.outage),
             (self.failed, self.failed, None, "The database was being moved, and the night's run failed"),
-            (self.redefined, self.redefined, Some(METRIC), "Funk counts as jazz from now on"),
+            (self.redefined, self.redefined, Some(scenario.definition.category), scenario.definition.reason),
         ] {
             let category = category.map(str::to_owned);
             annotate(context, AnnotationText { first_day, last_day, category, text: text.to_owned() })
@@ -117,7 +111,7 @@ impl Incidents {
 pub async fn fail_to_collect(context: &Context, nowhere: Arc<dyn Platform>) -> anyhow::Result<()> {
     let tenant = Tenant { platform: nowhere, ..(*context.tenant).clone() };
     let context = Context { tenant: Arc::new(tenant), ..context.clone() };
-    let outcome = collect::collect_day(&context, None, &[], &Cancellation::never()).await;
+    let outcome = collect::collect_day(&context, None, &[], &CancellationToken::new()).await;
     let recorded = outcome.map_or(0, |report| report.recorded.len());
     anyhow::ensure!(recorded == 0, "a platform that does not exist had {recorded} values");
     Ok(())

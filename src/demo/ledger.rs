@@ -1,63 +1,42 @@
 //! The true numbers of the simulated platform, with which tests compare the records.
 
-use std::ops::AddAssign;
+use std::{collections::BTreeMap, ops::AddAssign};
 
 use jiff::civil::Date;
 
 /// The number of rows of each table.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct RowCounts {
-    pub profiles: u64,
-    pub posts: u64,
-    pub comments: u64,
-    pub tracks: u64,
-    pub likes: u64,
-    pub follows: u64,
-}
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RowCounts(BTreeMap<String, u64>);
 
 impl RowCounts {
-    pub const TABLES: [&str; 6] = ["profiles", "posts", "comments", "tracks", "likes", "follows"];
+    pub fn of_tables<const TABLES: usize>(rows: [(&str, u64); TABLES]) -> Self {
+        Self(rows.into_iter().map(|(table, rows)| (table.to_owned(), rows)).collect())
+    }
 
     pub fn total(&self) -> u64 {
-        Self::TABLES.iter().map(|table| self.of(table)).sum()
+        self.0.values().sum()
     }
 
     /// The number of rows of one table; 0 for a table that the platform does not have.
     pub fn of(&self, table: &str) -> u64 {
-        match table {
-            "profiles" => self.profiles,
-            "posts" => self.posts,
-            "comments" => self.comments,
-            "tracks" => self.tracks,
-            "likes" => self.likes,
-            "follows" => self.follows,
-            _ => 0,
-        }
+        self.0.get(table).copied().unwrap_or_default()
     }
 
     pub(super) fn add(&mut self, table: &str, rows: u64) {
-        match table {
-            "profiles" => self.profiles += rows,
-            "posts" => self.posts += rows,
-            "comments" => self.comments += rows,
-            "tracks" => self.tracks += rows,
-            "likes" => self.likes += rows,
-            "follows" => self.follows += rows,
-            _ => {}
-        }
+        *self.0.entry(table.to_owned()).or_default() += rows;
     }
 }
 
 impl AddAssign for RowCounts {
     fn add_assign(&mut self, other: Self) {
-        for table in Self::TABLES {
-            self.add(table, other.of(table));
+        for (table, rows) in other.0 {
+            self.add(&table, rows);
         }
     }
 }
 
 /// The true numbers of one day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DayLedger {
     pub day: Date,
     pub created: RowCounts,
@@ -70,6 +49,6 @@ pub struct DayLedger {
 /// A deleted account, and the rows that were deleted with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Departure {
-    pub username: String,
+    pub name: String,
     pub deleted: RowCounts,
 }

@@ -7,13 +7,11 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
-const SCHEMA: &str = include_str!("platform.sql");
-
-/// Creates the database file and its tables.
+/// Creates the database file and its tables, which the statements in `schema` make.
 ///
 /// # Errors
 /// When the file cannot be created or already has these tables.
-pub async fn create(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
+pub async fn create(path: &Path, schema: &'static str) -> Result<SqliteConnection, sqlx::Error> {
     let mut connection = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
@@ -26,6 +24,6 @@ pub async fn create(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
         .pragma("cache_size", "-65536")
         .connect()
         .await?;
-    sqlx::raw_sql(SCHEMA).execute(&mut connection).await?;
+    sqlx::raw_sql(schema).execute(&mut connection).await?;
     Ok(connection)
 }

@@ -1,5 +1,5 @@
 //! The demonstration: a platform is simulated for some hundred days, and each day is recorded after its end. Then the
-//! account with the most posts is deleted with all its content, and the records are compared with a recount.
+//! account with the most rows is deleted with all its content, and the records are compared with a recount.
 
 use std::{fs, io::Write, path::Path, sync::Arc};
 
@@ -7,14 +7,15 @@ use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp, civil::Date};
 
 use super::{
-    Departure, Simulation,
+    Departure, Scenario, Simulation,
     incidents::{Incidents, fail_to_collect},
     period::{Period, SETTLE},
 };
 use crate::{
     clock::SetClock,
     collect::{
-        self, Cancellation, Context, DayReport, DriftReport, DriftRequest, Initiator, Installation, Tenant,
+        self, CancellationToken, Context, DayReport, DriftReport, DriftRequest, Initiator, Installation,
+        Tenant,
     },
     config::{self, Config},
     database::{DatabaseUrl, RetryPolicy},
@@ -28,6 +29,7 @@ const SEED: u64 = 20_240_101;
 
 /// The outcome of the demonstration.
 pub struct Tour {
+    pub scenario: &'static Scenario,
     pub period: Period,
     /// Whether the period was long enough for a night that failed, two that were missed and a definition that changed.
     pub has_incidents: bool,
@@ -54,35 +56,53 @@ pub trait TourProgress {
 ///
 /// # Errors
 /// When the directory cannot be written or is not empty, because simulated days must not be mixed with a real history.
-pub async fn tour(directory: &Path, period: Period, progress: &dyn TourProgress) -> anyhow::Result<Tour> {
+pub async fn tour(
+    directory: &Path,
+    scenario: &'static Scenario,
+    period: Period,
+    progress: &dyn TourProgress,
+) -> anyhow::Result<Tour> {
     create_empty(directory)?;
-    let mut simulation = Simulation::create(&directory.join("platform.db"), SEED, period.first).await?;
+    let mut simulation =
+        Simulation::create(&directory.join("platform.db"), scenario, SEED, period.first).await?;
     let clock = Arc::new(SetClock::at(Timestamp::UNIX_EPOCH));
     let context = context(directory, clock.clone());
     context.tenant.store.migrate().await?;
     context.tenant.store.simulate_clock().await?;
 
     let incidents = Incidents::of(period);
-    let totals = record_days(directory, &mut simulation, (&context, &clock), period, progress).await?;
+    let totals =
+        record_days((directory, scenario), &mut simulation, (&context, &clock), period, progress).await?;
     if let Some(incidents) = incidents {
-        incidents.tell(&context).await?;
+        incidents.tell(scenario, &context).await?;
     }
-    let departure = simulation.delete_prolific_account().await?.context("no account has a post")?;
+    let departure = simulation.delete_prolific_account().await?.context("no account has rows")?;
     let last = period.last;
-    let again = collect::collect_day(&context, Some(last), &[], &Cancellation::never()).await?;
+    let again = collect::collect_day(&context, Some(last), &[], &CancellationToken::new()).await?;
     let request = DriftRequest { from: Some(period.first), to: Some(last), ..DriftRequest::default() };
-    let drift = collect::drift(&context, &request, &Cancellation::never()).await?;
+    let drift = collect::drift(&context, &request, &CancellationToken::new()).await?;
     anyhow::ensure!(drift.failed.is_empty(), "some metrics were not recounted: {:?}", drift.failed);
     let records =
         context.tenant.store.summary(last, &[]).await?.counts.iter().map(RecordCount::records).sum();
     let Totals { created, deleted, deleted_same_day } = totals;
     let has_incidents = incidents.is_some();
-    Ok(Tour { period, has_incidents, created, deleted, deleted_same_day, departure, records, drift, again })
+    Ok(Tour {
+        scenario,
+        period,
+        has_incidents,
+        created,
+        deleted,
+        deleted_same_day,
+        departure,
+        records,
+        drift,
+        again,
+    })
 }
 
 /// Simulates the days of the period one after the other, and records each when it has ended.
 async fn record_days(
-    directory: &Path,
+    (directory, scenario): (&Path, &'static Scenario),
     simulation: &mut Simulation,
     (context, clock): (&Context, &SetClock),
     period: Period,
@@ -98,10 +118,10 @@ async fn record_days(
         clock.set(context.ready_at(day.date));
         let config = match &mut config {
             Some(config) => config,
-            None => config.insert(apply(directory, context).await?),
+            None => config.insert(apply(directory, scenario, context).await?),
         };
         if let Some(incidents) = incidents {
-            incidents.change_definitions(context, config, day.date).await?;
+            incidents.change_definitions(scenario, (context, config), day.date).await?;
         }
         match incidents {
             Some(incidents) if incidents.is_missed(day.date) => {}
@@ -117,7 +137,7 @@ async fn record_days(
 
 /// Records a day, all of it.
 async fn record_day(context: &Context, day: Date) -> anyhow::Result<()> {
-    let report = collect::collect_day(context, None, &[], &Cancellation::never()).await?;
+    let report = collect::collect_day(context, None, &[], &CancellationToken::new()).await?;
     let is_complete = report.status == RunStatus::Completed;
     anyhow::ensure!(is_complete, "{day} was not recorded: {:?}", report.failed);
     Ok(())
@@ -179,6 +199,7 @@ fn context(directory: &Path, clock: Arc<SetClock>) -> Context {
         store,
         platform,
         first_row: Arc::default(),
+        derived: Arc::default(),
     };
     Context::new(installation, tenant, Initiator::new(Trigger::Schedule, "demo"))
 }
@@ -196,16 +217,20 @@ fn platform_at(directory: &Path, file: &str) -> Arc<dyn Platform> {
 }
 
 /// Writes the configuration like `daymark init`, and applies it.
-async fn apply(directory: &Path, context: &Context) -> anyhow::Result<Config> {
+async fn apply(directory: &Path, scenario: &Scenario, context: &Context) -> anyhow::Result<Config> {
     let file = directory.join(config::DEFAULT_FILE);
     let platform = context.tenant.platform.as_ref();
     let schema = platform.inspect().await?;
-    let detected = platform.detect_time_formats(&config::columns_to_survey(&schema)).await?;
+    let detected = platform.detect_time_formats(&config::columns_to_inspect(&schema)).await?;
     // The statistics of the platform are not used, because most tables have no rows before the second day.
     let statistics = Statistics::default();
     let url = DatabaseUrl::Sqlite("platform.db".into());
     // The demonstration has the metrics of the preset only.
-    let options = config::StarterOptions { most: 0, ..config::StarterOptions::default() };
+    let options = config::StarterOptions {
+        preset: Some(scenario.preset),
+        most: 0,
+        ..config::StarterOptions::default()
+    };
     let text = config::starter_file(&schema, &detected, &statistics, Some(&url), &options).text;
     fs::File::create_new(&file)
         .and_then(|mut created| created.write_all(text.as_bytes()))

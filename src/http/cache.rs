@@ -12,7 +12,7 @@ use std::{
 };
 
 use jiff::civil::Date;
-use moka::{Expiry, future::Cache as MokaCache};
+use moka::{Expiry, future::Cache as MokaCache, policy::EvictionPolicy};
 
 use super::{answer::Answer, answer_memory::BUDGET_BYTES};
 use crate::{
@@ -47,7 +47,7 @@ impl Lifetime {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct CacheKey {
     /// The store's version: it changes with every commit.
-    marker: u64,
+    store_version: u64,
     /// The last finished day, on which it depends which days are due.
     last_finished: Date,
     lifetime: Lifetime,
@@ -93,15 +93,17 @@ impl Cache {
                 u32::try_from(key.request.len() + answer.size()).unwrap_or(u32::MAX)
             })
             .max_capacity(MAX_BYTES)
+            // The default policy would keep answers that were used often, even those of earlier store versions, which are never used again.
+            .eviction_policy(EvictionPolicy::lru())
             .expire_after(AnswerExpiry)
             .build();
         Self { watch, own_changes, enabled, answers }
     }
 
     /// The store's version, which changes with every commit; `None` while changes cannot be noticed.
-    pub fn marker(&self) -> Option<u64> {
+    pub fn store_version(&self) -> Option<u64> {
         // Neither part counts down, and the watch's values are counted or far apart, so no sum occurs twice.
-        self.watch.marker().map(|marker| marker.wrapping_add(self.own_changes.count()))
+        self.watch.store_version().map(|store_version| store_version.wrapping_add(self.own_changes.count()))
     }
 
     /// Detects commits to the store.
@@ -124,12 +126,12 @@ impl Cache {
         make: impl Future<Output = Result<Answer, E>>,
     ) -> Result<Arc<Answer>, E> {
         let make = async { make.await.map(Arc::new) };
-        // The marker is read before the store is: an answer that a commit overtakes is cached under the old one.
-        let Some(marker) = self.enabled.then(|| self.marker()).flatten() else {
+        // The store version is read before the store is. If a commit comes in between, the answer is cached under the earlier version.
+        let Some(store_version) = self.enabled.then(|| self.store_version()).flatten() else {
             counters.cache(CacheOutcome::Bypass);
             return make.await;
         };
-        let key = CacheKey { marker, last_finished, lifetime, request: request.into() };
+        let key = CacheKey { store_version, last_finished, lifetime, request: request.into() };
         if let Some(answer) = self.answers.get(&key).await {
             counters.cache(CacheOutcome::Hit);
             return Ok(answer);

@@ -1,9 +1,8 @@
 //! How many exports may flow at once, in total and for each principal, so that one principal leaves some to others.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
+
+use parking_lot::Mutex;
 
 pub struct ConcurrencyLimit {
     total: usize,
@@ -34,7 +33,7 @@ impl ConcurrencyLimit {
     /// # Errors
     /// When the principal holds as many permits as one may, or when all are held.
     pub fn try_acquire(self: &Arc<Self>, subject: &Arc<str>) -> Result<Permit, LimitReached> {
-        let mut held = self.lock();
+        let mut held = self.held.lock();
         if held.get(subject).is_some_and(|held| *held >= self.per_principal) {
             return Err(LimitReached::PerPrincipal(self.per_principal));
         }
@@ -47,17 +46,13 @@ impl ConcurrencyLimit {
 
     /// How many permits are held.
     pub fn held(&self) -> usize {
-        self.lock().values().sum()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, usize>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock().values().sum()
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut held = self.limit.lock();
+        let mut held = self.limit.held.lock();
         if let Some(count) = held.get_mut(&self.subject) {
             *count -= 1;
             if *count == 0 {
@@ -89,6 +84,6 @@ mod tests {
     fn a_single_permit_can_be_taken_and_principals_without_permits_are_forgotten() {
         let (limit, one) = (Arc::new(ConcurrencyLimit::new(1)), Arc::<str>::from("user:1"));
         drop(limit.try_acquire(&one).ok().unwrap());
-        assert!(limit.lock().is_empty());
+        assert!(limit.held.lock().is_empty());
     }
 }

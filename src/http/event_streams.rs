@@ -1,11 +1,10 @@
 //! The limits of streams of events, and their end when the server stops.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
 
-use crate::collect::{Cancellation, Canceller};
+use parking_lot::Mutex;
+
+use crate::collect::CancellationToken;
 
 /// The most streams that may be open at once. Each holds a connection.
 const MAX_STREAMS: usize = 128;
@@ -13,10 +12,10 @@ const MAX_STREAMS: usize = 128;
 const MAX_STREAMS_OF_SUBJECT: usize = 8;
 
 /// The streams that are open.
+#[derive(Default)]
 pub struct EventStreams {
     open: Arc<Mutex<HashMap<Arc<str>, usize>>>,
-    canceller: Canceller,
-    stop: Cancellation,
+    stop: CancellationToken,
 }
 
 /// The place of one stream, which is free again when this is dropped.
@@ -25,17 +24,10 @@ pub struct StreamPlace {
     open: Arc<Mutex<HashMap<Arc<str>, usize>>>,
 }
 
-impl Default for EventStreams {
-    fn default() -> Self {
-        let (canceller, stop) = Cancellation::new();
-        Self { open: Arc::default(), canceller, stop }
-    }
-}
-
 impl EventStreams {
     /// A place for a stream of `subject`; `None` where the subject, or all together, have as many as they may.
     pub fn open(&self, subject: &Arc<str>) -> Option<StreamPlace> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock();
         let of_subject = open.get(subject).copied().unwrap_or_default();
         if open.values().sum::<usize>() >= MAX_STREAMS || of_subject >= MAX_STREAMS_OF_SUBJECT {
             return None;
@@ -46,18 +38,18 @@ impl EventStreams {
 
     /// Ends all streams, because the server stops.
     pub fn close(&self) {
-        self.canceller.cancel();
+        self.stop.cancel();
     }
 
     /// Is cancelled when the server stops.
-    pub fn stop(&self) -> Cancellation {
+    pub fn stop(&self) -> CancellationToken {
         self.stop.clone()
     }
 }
 
 impl Drop for StreamPlace {
     fn drop(&mut self) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock();
         if let Some(count) = open.get_mut(&self.subject) {
             *count -= 1;
             if *count == 0 {
@@ -84,6 +76,6 @@ mod tests {
         drop(others);
         drop(places);
         assert!(streams.open(&one).is_some());
-        assert!(streams.open.lock().unwrap().is_empty(), "nothing is kept of subjects without streams");
+        assert!(streams.open.lock().is_empty(), "nothing is kept of subjects without streams");
     }
 }

@@ -87,7 +87,7 @@ fn record(page: &mut Exposition, health: &HealthResponse) {
     );
     page.gauge(
         "daymark_platform_lag_seconds",
-        "How old the state is of the part of the platform that lags most; 0 where none lags.",
+        "The age of the state that the most delayed part of the platform shows, in seconds; 0 if no part lags.",
         health.platform.lag_seconds.map(|seconds| seconds as f64),
     );
     page.gauge(
@@ -120,7 +120,7 @@ fn missing_records(page: &mut Exposition, health: &HealthResponse) {
     let Some(gaps) = &health.gaps else { return };
     page.gauge(
         "daymark_incomplete_dates",
-        "Days of the last 30 that were due on which a record is missing that can still be made.",
+        "Days, of the last 30 that were due, that lack a record which can still be made.",
         Some(gaps.missing_days as f64),
     );
     let by_cause: Vec<_> = gaps
@@ -130,7 +130,7 @@ fn missing_records(page: &mut Exposition, health: &HealthResponse) {
         .collect();
     page.labelled(
         "daymark_missing_records",
-        "Records of the last 30 days that were due that are missing, by cause.",
+        "Missing records of the last 30 days that were due, by cause.",
         &by_cause,
     );
 }
@@ -144,12 +144,12 @@ fn runs(page: &mut Exposition, health: &HealthResponse) {
     );
     page.gauge(
         "daymark_consecutive_failed_collections",
-        "How many of the newest collections recorded nothing, one after the other.",
+        "The number of newest collections in a row that recorded nothing.",
         Some(runs.consecutive_failures as f64),
     );
     page.gauge(
         "daymark_last_collection_duration_seconds",
-        "How long the newest collection took that recorded something.",
+        "The duration of the newest collection that recorded a value, in seconds.",
         runs.last_duration_seconds,
     );
     let windows = [("7d", &runs.last_7_days), ("30d", &runs.last_30_days)];
@@ -163,7 +163,7 @@ fn runs(page: &mut Exposition, health: &HealthResponse) {
     let Some(duration) = &runs.last_30_days.duration else { return };
     page.labelled(
         "daymark_collection_duration_seconds",
-        "Median and 95th percentile of how long the collections of 30 days took that recorded something.",
+        "The median and the 95th percentile of the durations of the collections of 30 days that recorded a value, in seconds.",
         &[
             (vec![("statistic", "median")], duration.median_seconds),
             (vec![("statistic", "p95")], duration.p95_seconds),
@@ -175,8 +175,8 @@ fn schedule(page: &mut Exposition, health: &HealthResponse) {
     let schedule = &health.schedule;
     page.gauge(
         "daymark_scheduler_led",
-        "1 while some instance holds the leader's lock; daymark_scheduler_leader says whether it is this one.",
-        Some(flag(schedule.leader.as_ref().is_some_and(|leader| leader.is_alive))),
+        "1 while some instance holds the leader's lock and writes heartbeats; daymark_scheduler_leader says whether it is this one.",
+        Some(flag(schedule.leader.as_ref().is_some_and(|leader| leader.is_alive && !leader.is_silent))),
     );
     page.gauge(
         "daymark_scheduler_paused",

@@ -186,6 +186,9 @@ impl IntoResponse for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
+        if let StoreError::Unsettled { .. } = error {
+            return Self::unavailable(error.to_string());
+        }
         log_failure(&error);
         match error.is_transient() {
             true => Self::unavailable("the store cannot be reached; try again in a moment"),
@@ -232,7 +235,25 @@ impl From<CollectError> for Problem {
             CollectError::NoDefinitions | CollectError::OtherTimeZone { .. } => {
                 (StatusCode::CONFLICT, "not-applied", "The definitions are not applied")
             }
-            _ => (StatusCode::BAD_REQUEST, "invalid-request", "The request cannot be carried out"),
+            CollectError::Interrupted { .. }
+            | CollectError::DeadlineReached { .. }
+            | CollectError::ClocksDiffer { .. } => {
+                (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not available at the moment")
+            }
+            CollectError::NeverHappened { .. }
+            | CollectError::TooEarly { .. }
+            | CollectError::EmptyRange { .. }
+            | CollectError::UnknownMetric { .. }
+            | CollectError::Derived { .. }
+            | CollectError::Definition { .. }
+            | CollectError::DuplicateDefinition(_)
+            | CollectError::NoRows
+            | CollectError::NoSources
+            | CollectError::BeforeFirstRow { .. }
+            | CollectError::TooLong { .. }
+            | CollectError::TooManyValues { .. } => {
+                (StatusCode::BAD_REQUEST, "invalid-request", "The request cannot be carried out")
+            }
         };
         Self::new(status, name, title).detail(error.to_string())
     }
@@ -253,7 +274,9 @@ impl From<DefineError> for Problem {
                 "The definition cannot be changed through the API",
             )
             .detail(detail),
-            DefineError::Unknown { .. } | DefineError::LeftOut { .. } => Self::not_found(detail),
+            DefineError::Unknown { .. } | DefineError::LeftOut { .. } | DefineError::Derived { .. } => {
+                Self::not_found(detail)
+            }
             DefineError::Collect(CollectError::Store(error)) if error.is_denied() => {
                 tracing::error!(%error, "the store refused a definition");
                 Self::forbidden("the database role of this server may not change definitions in its store")

@@ -13,7 +13,7 @@ use super::{
     api,
     compression::compression,
     dashboard, docs,
-    fallback::{method_not_allowed, not_found},
+    fallback::method_not_allowed,
     health,
     middleware::{
         authenticate::authenticate, rate_limit::rate_limit, request_id::set_request_id,
@@ -49,7 +49,7 @@ pub fn with_middleware(routes: Router<Shared>, service: Shared) -> Router {
         from_fn_with_state(Shared::clone(&service), rate_limit),
     );
     routes
-        .fallback(not_found)
+        .fallback(dashboard::unknown_path)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(layers)
         .with_state(service)

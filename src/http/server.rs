@@ -33,7 +33,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, SystemClock},
-    collect::Cancellation,
+    collect::CancellationToken,
     telemetry::LogThrottle,
 };
 
@@ -80,7 +80,7 @@ impl Server {
 
     /// Answers requests until `stop`. Then no further connection is accepted, requests in flight are finished within
     /// `http.shutdown_seconds`, and jobs end after their commit in progress.
-    pub async fn serve(self, router: Router, service: Shared, stop: Cancellation) {
+    pub async fn serve(self, router: Router, service: Shared, stop: CancellationToken) {
         let upkeep = tokio::spawn(run_upkeep(Arc::clone(&service)));
         let mut acceptor = Acceptor {
             graceful: GracefulShutdown::new(),
@@ -108,7 +108,7 @@ impl Server {
     }
 
     /// Answers `/livez`, `/readyz` and `/metrics` and nothing else, until `stop`.
-    pub async fn serve_management(self, service: Shared, stop: Cancellation) {
+    pub async fn serve_management(self, service: Shared, stop: CancellationToken) {
         let router = health::management_router(service);
         let limit = Arc::new(Semaphore::new(HEALTH_CONNECTIONS));
         let mut connections = JoinSet::new();
@@ -138,7 +138,7 @@ struct Acceptor {
 }
 
 impl Acceptor {
-    async fn accept_until(&mut self, listener: &TcpListener, stop: Cancellation) {
+    async fn accept_until(&mut self, listener: &TcpListener, stop: CancellationToken) {
         loop {
             let (stream, peer) = tokio::select! {
                 biased;

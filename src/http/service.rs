@@ -120,12 +120,12 @@ impl Service {
 
     /// The definitions, from the cache unless the store changed.
     pub async fn catalogue(&self) -> Result<Arc<Catalogue>, StoreError> {
-        self.catalogue.get(self.cache.marker(), self.context.tenant.store.as_ref()).await
+        self.catalogue.get(self.cache.store_version(), self.context.tenant.store.as_ref()).await
     }
 
     /// The definitions, read from the store in every case.
     pub async fn fresh_catalogue(&self) -> Result<Arc<Catalogue>, StoreError> {
-        self.catalogue.refresh(self.cache.marker(), self.context.tenant.store.as_ref()).await
+        self.catalogue.refresh(self.cache.store_version(), self.context.tenant.store.as_ref()).await
     }
 
     /// Aggregates counters and frees the memory of expired entries.

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use moka::future::Cache;
+use moka::{future::Cache, policy::EvictionPolicy};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How many table reads of one principal run in the store at once. Further ones wait, within the time limit of their
@@ -19,7 +19,8 @@ pub struct StoreTurns(Cache<Arc<str>, Arc<Semaphore>>);
 
 impl Default for StoreTurns {
     fn default() -> Self {
-        Self(Cache::builder().max_capacity(MAX_PRINCIPALS).time_to_idle(FORGOTTEN_AFTER).build())
+        let turns = Cache::builder().max_capacity(MAX_PRINCIPALS).time_to_idle(FORGOTTEN_AFTER);
+        Self(turns.eviction_policy(EvictionPolicy::lru()).build())
     }
 }
 

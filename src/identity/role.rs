@@ -1,9 +1,12 @@
 //! Roles: the kinds of principals, and the most scopes that each may have.
 
+use strum::{EnumIter, EnumString, IntoStaticStr};
+
 use super::{Scope, Scopes};
 
 /// The kind of a principal, which bounds its scopes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumIter, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Role {
     /// A request without credentials.
     Anonymous,
@@ -16,19 +19,8 @@ pub enum Role {
 }
 
 impl Role {
-    pub const ALL: [Self; 4] = [Self::Anonymous, Self::Reader, Self::Admin, Self::Service];
-
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Anonymous => "anonymous",
-            Self::Reader => "reader",
-            Self::Admin => "admin",
-            Self::Service => "service",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.name() == name)
+        self.into()
     }
 
     /// The most scopes that the role may have. Anonymous users have none by role; a setting decides whether they may
@@ -37,7 +29,7 @@ impl Role {
         match self {
             Self::Anonymous => Scopes::NONE,
             Self::Reader => Scopes::of(&[Scope::Read]),
-            Self::Admin => Scopes::of(&Scope::ALL),
+            Self::Admin => Scopes::ALL,
             Self::Service => Scopes::of(&[Scope::Read, Scope::Log, Scope::Collect, Scope::Define]),
         }
     }

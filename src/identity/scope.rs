@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use strum::{EnumCount, EnumIter, EnumString, IntoEnumIterator, IntoStaticStr};
+
 /// A permission that an endpoint or a command requires.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumCount, EnumIter, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Scope {
     /// Read records and definitions.
     Read,
@@ -18,20 +21,8 @@ pub enum Scope {
 }
 
 impl Scope {
-    pub const ALL: [Self; 5] = [Self::Read, Self::Log, Self::Collect, Self::Define, Self::Correct];
-
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Log => "log",
-            Self::Collect => "collect",
-            Self::Define => "define",
-            Self::Correct => "correct",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|scope| scope.name() == name)
+        self.into()
     }
 
     fn bit(self) -> u8 {
@@ -45,6 +36,7 @@ pub struct Scopes(u8);
 
 impl Scopes {
     pub const NONE: Self = Self(0);
+    pub const ALL: Self = Self((1 << Scope::COUNT) - 1);
 
     pub fn of(scopes: &[Scope]) -> Self {
         Self(scopes.iter().fold(0, |bits, scope| bits | scope.bit()))
@@ -60,10 +52,10 @@ impl Scopes {
     }
 
     pub fn iter(self) -> impl Iterator<Item = Scope> {
-        Scope::ALL.into_iter().filter(move |scope| self.contains(*scope))
+        Scope::iter().filter(move |scope| self.contains(*scope))
     }
 
-    /// The names of the scopes, in the order of [`Scope::ALL`].
+    /// The names of the scopes, in the order of the enum.
     pub fn names(self) -> Vec<&'static str> {
         self.iter().map(Scope::name).collect()
     }

@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use super::{JobState, Outcome, Task};
 use crate::{
-    collect::Progress,
-    store::{Job, JobStatus, RunKind},
+    collect::{CancellationToken, Progress},
+    store::{Job, JobKind, JobStatus},
 };
 
 pub struct ActiveJob {
@@ -24,11 +24,18 @@ pub struct ActiveJob {
     done_days: AtomicUsize,
     pub(super) outcome: watch::Sender<Option<Outcome>>,
     on_commit: Arc<dyn Fn() + Send + Sync>,
+    pub(super) cancellation: CancellationToken,
 }
 
 impl ActiveJob {
-    pub(super) fn new(queued: Job, task: Task, on_commit: Arc<dyn Fn() + Send + Sync>) -> Self {
+    pub(super) fn new(
+        queued: Job,
+        task: Task,
+        on_commit: Arc<dyn Fn() + Send + Sync>,
+        cancellation: CancellationToken,
+    ) -> Self {
         Self {
+            cancellation,
             queued,
             task,
             started_at: OnceLock::new(),
@@ -43,7 +50,7 @@ impl ActiveJob {
         self.queued.id
     }
 
-    pub fn kind(&self) -> RunKind {
+    pub fn kind(&self) -> JobKind {
         self.queued.kind
     }
 
@@ -64,6 +71,11 @@ impl ActiveJob {
     /// Calls `on_commit`, because something may have been committed.
     pub(super) fn committed(&self) {
         (self.on_commit)();
+    }
+
+    /// Requests that the job stops after its current commit.
+    pub(super) fn request_stop(&self) {
+        self.cancellation.cancel();
     }
 
     /// The present state of the job.

@@ -1,4 +1,4 @@
-//! Jobs: collections and backfills that continue after the call that started them has returned. The store contains each
+//! Jobs: collections, backfills and restatements that continue after the call that started them has returned. The store contains each
 //! job with its trigger and actor, so that a restarted process still knows it; its progress is only in the memory of
 //! the process that runs it.
 
@@ -8,23 +8,22 @@ mod outcome;
 mod state;
 mod task;
 
-use std::{
-    panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
+use parking_lot::Mutex;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 pub use self::{
     active::ActiveJob,
-    outcome::{JobFailure, JobResult, Outcome},
+    outcome::{JobError, JobFailure, JobResult, Outcome, RestatedValue, RestatementSummary},
     state::JobState,
-    task::Task,
+    task::{RestateTask, Task},
 };
 use crate::{
-    collect::{self, BackfillRequest, Cancellation, Canceller, Context},
+    collect::{self, BackfillRequest, CancellationToken, Context},
+    corrections::{RestateError, RestateReading},
     store::{Job, JobEnd, JobStatus, NewJob, StoreError, Trigger},
 };
 
@@ -50,8 +49,8 @@ impl JobStartError {
 pub struct JobRunner {
     context: Context,
     on_commit: Arc<dyn Fn() + Send + Sync>,
-    canceller: Canceller,
-    cancellation: Cancellation,
+    /// The parent of the cancellation tokens of all jobs.
+    cancellation: CancellationToken,
     /// This lock is held while a job is started, so that two concurrent requests for the same task share one job.
     starting: tokio::sync::Mutex<()>,
     state: Arc<Mutex<ActiveJobs>>,
@@ -66,16 +65,16 @@ struct ActiveJobs {
 
 /// The most ended jobs that are kept in memory because their end could not be written to the store.
 const MAX_UNWRITTEN: usize = 100;
+/// How often writing such an end is tried again.
+const REWRITE_INTERVAL: Duration = Duration::from_secs(5);
 
 impl JobRunner {
     /// Creates the jobs of a tenant. `on_commit` is called whenever a job may have committed something.
     pub fn new(context: Context, on_commit: impl Fn() + Send + Sync + 'static) -> Self {
-        let (canceller, cancellation) = Cancellation::new();
         Self {
             context,
             on_commit: Arc::new(on_commit),
-            canceller,
-            cancellation,
+            cancellation: CancellationToken::new(),
             starting: tokio::sync::Mutex::default(),
             state: Arc::default(),
         }
@@ -95,7 +94,7 @@ impl JobRunner {
         let task = task.normalized();
         let _starting = self.starting.lock().await;
         {
-            let state = lock(&self.state);
+            let state = self.state.lock();
             let running = || state.jobs.iter().filter(|job| job.is_running());
             if let Some(job) = running().find(|job| job.task == task) {
                 return Ok(Arc::clone(job));
@@ -107,17 +106,23 @@ impl JobRunner {
         let context = self.context.started_by(trigger, actor);
         let queued = self.new_job(&context, &task);
         context.tenant.store.add_job(&queued).await?;
-        let job = Arc::new(ActiveJob::new(as_stored(queued), task, Arc::clone(&self.on_commit)));
-        let mut state = lock(&self.state);
+        let (on_commit, cancellation) = (Arc::clone(&self.on_commit), self.cancellation.child_token());
+        let job = Arc::new(ActiveJob::new(as_stored(queued), task, on_commit, cancellation));
+        let mut state = self.state.lock();
         state.jobs.push(Arc::clone(&job));
         while state.running.try_join_next().is_some() {}
-        state.running.spawn(work(
-            context,
-            Arc::clone(&job),
-            self.cancellation.clone(),
-            Arc::clone(&self.state),
-        ));
+        let (job_state, stop) = (Arc::clone(&self.state), self.cancellation.clone());
+        state.running.spawn(work(context, Arc::clone(&job), job_state, stop));
         Ok(job)
+    }
+
+    /// Requests that a job of this process stops after its current commit. `false` if this process does not run it.
+    pub fn request_stop_of(&self, id: Uuid) -> bool {
+        let job = self.of_this_process(id).filter(|job| job.is_running());
+        job.is_some_and(|job| {
+            job.request_stop();
+            true
+        })
     }
 
     /// Returns the job with this id, of this process or of another one. A job whose process ended unexpectedly is
@@ -148,22 +153,22 @@ impl JobRunner {
 
     /// The jobs that this process is running.
     pub fn running(&self) -> Vec<JobState> {
-        lock(&self.state).jobs.iter().filter(|job| job.is_running()).map(|job| job.state()).collect()
+        self.state.lock().jobs.iter().filter(|job| job.is_running()).map(|job| job.state()).collect()
     }
 
     fn of_this_process(&self, id: Uuid) -> Option<Arc<ActiveJob>> {
-        lock(&self.state).jobs.iter().find(|job| job.id() == id).cloned()
+        self.state.lock().jobs.iter().find(|job| job.id() == id).cloned()
     }
 
     /// Requests that all jobs stop after their current commit.
     pub fn request_stop(&self) {
-        self.canceller.cancel();
+        self.cancellation.cancel();
     }
 
     /// Requests that all jobs stop, and waits until they have closed their log entries.
     pub async fn stop(&self) {
         self.request_stop();
-        let mut running = std::mem::take(&mut lock(&self.state).running);
+        let mut running = std::mem::take(&mut self.state.lock().running);
         while running.join_next().await.is_some() {}
     }
 
@@ -179,10 +184,6 @@ impl JobRunner {
             process_id: context.installation.process_id,
         }
     }
-}
-
-fn lock(state: &Mutex<ActiveJobs>) -> std::sync::MutexGuard<'_, ActiveJobs> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn as_stored(job: NewJob) -> Job {
@@ -204,13 +205,8 @@ fn as_stored(job: NewJob) -> Job {
     }
 }
 
-async fn work(
-    context: Context,
-    job: Arc<ActiveJob>,
-    cancellation: Cancellation,
-    state: Arc<Mutex<ActiveJobs>>,
-) {
-    let outcome = AssertUnwindSafe(run(&context, &job, &cancellation)).catch_unwind().await;
+async fn work(context: Context, job: Arc<ActiveJob>, state: Arc<Mutex<ActiveJobs>>, stop: CancellationToken) {
+    let outcome = AssertUnwindSafe(run(&context, &job)).catch_unwind().await;
     // The panic hook has already written the panic's message.
     let outcome = outcome.unwrap_or_else(|_| Outcome::failed());
     if matches!(job.task, Task::Collect { .. }) && outcome.status != JobStatus::Busy {
@@ -226,36 +222,96 @@ async fn work(
     let written = context.tenant.store.finish_job(&end).await;
     job.committed();
     job.outcome.send_replace(Some(outcome));
-    let mut state = lock(&state);
-    match written {
-        Ok(_) => state.jobs.retain(|other| other.id() != job.id()),
-        Err(error) => {
-            tracing::error!(%error, job = %job.id(), "the end of a job could not be written to the store");
-            let ended = state.jobs.iter().filter(|job| !job.is_running()).count();
-            if ended > MAX_UNWRITTEN
-                && let Some(oldest) = state.jobs.iter().position(|job| !job.is_running())
-            {
-                state.jobs.remove(oldest);
-            }
+    if let Err(error) = written {
+        tracing::error!(%error, job = %job.id(), "the end of a job could not be written to the store; it is tried again");
+        forget_oldest_unwritten(&mut state.lock());
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = write_later(&context, &end, &state) => {}
+        }
+    }
+    state.lock().jobs.retain(|other| other.id() != job.id());
+}
+
+fn forget_oldest_unwritten(state: &mut ActiveJobs) {
+    let ended = state.jobs.iter().filter(|job| !job.is_running()).count();
+    if ended > MAX_UNWRITTEN
+        && let Some(oldest) = state.jobs.iter().position(|job| !job.is_running())
+    {
+        state.jobs.remove(oldest);
+    }
+}
+
+/// Tries to write the end of a job until the store takes it, or the job is forgotten.
+async fn write_later(context: &Context, end: &JobEnd, state: &Mutex<ActiveJobs>) {
+    while state.lock().jobs.iter().any(|job| job.id() == end.id) {
+        tokio::time::sleep(REWRITE_INTERVAL).await;
+        if context.tenant.store.finish_job(end).await.is_ok() {
+            tracing::info!(job = %end.id, "the end of a job is written now");
+            return;
         }
     }
 }
 
-async fn run(context: &Context, job: &ActiveJob, cancellation: &Cancellation) -> Outcome {
+async fn run(context: &Context, job: &ActiveJob) -> Outcome {
+    let cancellation = &job.cancellation;
     let started_at = *job.started_at.get_or_init(|| context.now());
     if let Err(error) = context.tenant.store.start_job(job.id(), started_at).await {
-        return Outcome::of_error(error.into());
+        return Outcome::of_error(&job.task, JobError::Collect(error.into()));
     }
-    let outcome = match &job.task {
+    let outcome: Result<Outcome, JobError> = match &job.task {
         Task::Collect { date, metrics } => {
             job.set_progress(1, 0);
-            collect::collect_if_due(context, Some(*date), metrics, cancellation).await.map(Outcome::of_day)
+            let collected = match context.initiator.trigger {
+                // The scheduler spaces its attempts itself.
+                Trigger::Schedule | Trigger::CatchUp => {
+                    collect::collect_day(context, Some(*date), metrics, cancellation).await
+                }
+                Trigger::Api | Trigger::Cli => {
+                    collect::collect_if_due(context, Some(*date), metrics, cancellation).await
+                }
+            };
+            collected.map(Outcome::of_day).map_err(JobError::from)
         }
         Task::Backfill { from, to, metrics } => {
             let request =
                 BackfillRequest { from: *from, to: *to, only: metrics.clone(), ..BackfillRequest::default() };
-            collect::backfill(context, &request, job, cancellation).await.map(Outcome::of_backfill)
+            let filled = collect::backfill(context, &request, job, cancellation).await;
+            filled.map(Outcome::of_backfill).map_err(JobError::from)
         }
+        Task::Restate(task) => restate(context, job, task).await.map_err(JobError::from),
     };
-    outcome.unwrap_or_else(Outcome::of_error)
+    let outcome = outcome.unwrap_or_else(|error| Outcome::of_error(&job.task, error));
+    log_end(job, &outcome);
+    outcome
+}
+
+/// Logs how a job ended, unless its error has been logged.
+fn log_end(job: &ActiveJob, outcome: &Outcome) {
+    if outcome.error.is_some() {
+        return;
+    }
+    let (kind, days, status) = (job.task.kind().name(), job.task.days(), outcome.status.name());
+    let (recorded, failed) = (outcome.recorded, outcome.failed.len());
+    match outcome.status {
+        JobStatus::Partial | JobStatus::Failed => {
+            let first = outcome.failed.first();
+            let cause = first.map(|failure| format!("{}: {}", failure.category, failure.message));
+            tracing::warn!(kind, days, status, recorded, failed, cause, "a job has ended");
+        }
+        _ => tracing::info!(kind, days, status, recorded, "a job has ended"),
+    }
+}
+
+async fn restate(context: &Context, job: &ActiveJob, task: &RestateTask) -> Result<Outcome, RestateError> {
+    let reading = RestateReading::read(context, &task.request(), job, &job.cancellation).await?;
+    let restatement = match task.dry_run {
+        true => reading.compare(context, &job.cancellation).await?,
+        false => reading.write(context, &task.reason, job, &job.cancellation).await?,
+    };
+    if task.dry_run {
+        let (total, _) = job.progress();
+        job.set_progress(total, total);
+    }
+    Ok(Outcome::of_restatement(&restatement, task.dry_run))
 }

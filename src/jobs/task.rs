@@ -4,20 +4,37 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::store::{LockName, RunKind};
+use crate::{
+    corrections::RestateRequest,
+    store::{JobKind, LockName},
+};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Task {
     Collect { date: Date, metrics: Vec<String> },
     Backfill { from: Option<Date>, to: Option<Date>, metrics: Vec<String> },
+    Restate(RestateTask),
+}
+
+/// A restatement, and why it is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestateTask {
+    pub metric: String,
+    pub from: Option<Date>,
+    pub to: Option<Date>,
+    pub reason: String,
+    pub accept_loss: bool,
+    /// Whether the days are only compared, and nothing is written.
+    pub dry_run: bool,
 }
 
 impl Task {
-    pub fn kind(&self) -> RunKind {
+    pub fn kind(&self) -> JobKind {
         match self {
-            Self::Collect { .. } => RunKind::Collect,
-            Self::Backfill { .. } => RunKind::Backfill,
+            Self::Collect { .. } => JobKind::Collect,
+            Self::Backfill { .. } => JobKind::Backfill,
+            Self::Restate(_) => JobKind::Restate,
         }
     }
 
@@ -26,14 +43,35 @@ impl Task {
         match self {
             Self::Collect { date, .. } => LockName::Day(*date),
             Self::Backfill { .. } => LockName::Backfill,
+            Self::Restate(_) => LockName::Restate,
+        }
+    }
+
+    /// The days as a text for the log; `…` stands for an end that is not given.
+    pub(super) fn days(&self) -> String {
+        let (from, to) = match self {
+            Self::Collect { date, .. } => return date.to_string(),
+            Self::Backfill { from, to, .. } => (from, to),
+            Self::Restate(RestateTask { from, to, .. }) => (from, to),
+        };
+        let shown = |date: &Option<Date>| date.map_or_else(|| "…".to_owned(), |date| date.to_string());
+        format!("{} to {}", shown(from), shown(to))
+    }
+
+    /// Why it was requested, where that is said.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Restate(task) => Some(task.reason.as_str()).filter(|reason| !reason.is_empty()),
+            _ => None,
         }
     }
 
     /// Sorts the metrics and removes duplicates, so that equal tasks compare as equal.
     pub(super) fn normalized(mut self) -> Self {
-        let (Self::Collect { metrics, .. } | Self::Backfill { metrics, .. }) = &mut self;
-        metrics.sort_unstable();
-        metrics.dedup();
+        if let Self::Collect { metrics, .. } | Self::Backfill { metrics, .. } = &mut self {
+            metrics.sort_unstable();
+            metrics.dedup();
+        }
         self
     }
 
@@ -50,6 +88,13 @@ impl Task {
     }
 }
 
+impl RestateTask {
+    pub(super) fn request(&self) -> RestateRequest {
+        let Self { metric, from, to, accept_loss, .. } = self;
+        RestateRequest { category: metric.clone(), from: *from, to: *to, accept_loss: *accept_loss }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::civil::date;
@@ -62,7 +107,15 @@ mod tests {
         let date = date(2025, 1, 2);
         let collect = Task::Collect { date, metrics: metrics.clone() }.normalized();
         let backfill = Task::Backfill { from: Some(date), to: None, metrics }.normalized();
-        for task in [collect, backfill] {
+        let restate = Task::Restate(RestateTask {
+            metric: "a".to_owned(),
+            from: None,
+            to: Some(date),
+            reason: "why".to_owned(),
+            accept_loss: true,
+            dry_run: false,
+        });
+        for task in [collect, backfill, restate] {
             assert_eq!(Task::from_spec(&task.spec()), Some(task));
         }
         assert_eq!(Task::from_spec(&Map::new()), None);

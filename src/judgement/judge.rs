@@ -137,8 +137,8 @@ impl<'a> JudgedSeries<'a> {
     }
 }
 
-/// The value of the day before, if it was recorded as this one: of the same meaning, and not only one of the two by
-/// reconstruction, because their difference would be mostly the rows that were deleted in between.
+/// The value of the day before, if it is comparable: its definition has the same meaning, and both values are observed or both
+/// are reconstructed. Otherwise their difference would mostly be the rows that were deleted in between.
 fn comparable_day_before(values: &[RecordedValue], index: usize) -> Option<&Decimal> {
     let (before, value) = (values.get(index.checked_sub(1)?)?, values.get(index)?);
     let is_reconstructed = |value: &RecordedValue| value.provenance == Provenance::Reconstructed;

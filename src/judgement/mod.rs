@@ -20,7 +20,7 @@
 //!    normally distributed values, fewer than one in 400 is outside both bands, and one in 200 where the history has only four weeks.
 //!
 //! A stock, such as a total of rows, is judged by its change since the day before. A recorded zero is always an anomaly if none of
-//! the days in these weeks has one, and so is a day without rows to take an average or a percentage of. The judged day
+//! the days in these weeks has one, as is a day without rows to take an average or a percentage of. The judged day
 //! is never among the days that it is judged by.
 //!
 //! **Architecture Invariant:** the computation uses floats; a judgement is derived, and never becomes part of a record.

@@ -1,6 +1,7 @@
 //! The result of judging a value.
 
 use jiff::civil::Date;
+use strum::{EnumIter, EnumString, IntoStaticStr};
 
 use crate::metric::Decimal;
 
@@ -8,7 +9,8 @@ use crate::metric::Decimal;
 /// judged are judged again.
 pub const JUDGE_VERSION: i32 = 1;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Verdict {
     Normal,
     Anomaly,
@@ -17,23 +19,14 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    pub const ALL: [Self; 3] = [Self::Normal, Self::Anomaly, Self::Unjudged];
-
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Normal => "normal",
-            Self::Anomaly => "anomaly",
-            Self::Unjudged => "unjudged",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|candidate| candidate.name() == name)
+        self.into()
     }
 }
 
 /// Why a value is an anomaly, or why it is not judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Reason {
     /// An anomaly: outside the expected range of the definition.
     OutOfRange,
@@ -55,34 +48,8 @@ pub enum Reason {
 }
 
 impl Reason {
-    pub const ALL: [Self; 9] = [
-        Self::OutOfRange,
-        Self::Zero,
-        Self::NoRows,
-        Self::Above,
-        Self::Below,
-        Self::TooLittleHistory,
-        Self::NoDayBefore,
-        Self::NoValue,
-        Self::TooLarge,
-    ];
-
     pub fn name(self) -> &'static str {
-        match self {
-            Self::OutOfRange => "out_of_range",
-            Self::Zero => "zero",
-            Self::NoRows => "no_rows",
-            Self::Above => "above",
-            Self::Below => "below",
-            Self::TooLittleHistory => "too_little_history",
-            Self::NoDayBefore => "no_day_before",
-            Self::NoValue => "no_value",
-            Self::TooLarge => "too_large",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|candidate| candidate.name() == name)
+        self.into()
     }
 
     pub fn verdict(self) -> Verdict {

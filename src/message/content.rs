@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use strum::IntoStaticStr;
 
 /// The largest content that alerts are gathered in, in bytes of JSON, so that the body of a request has a bound: alerts beyond it
 /// go into further notifications. A single alert is smaller.
 pub const MAX_CONTENT_BYTES: usize = 128 * 1024;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum MessageKind {
     /// Alerts that fire.
     Firing,
@@ -22,11 +24,7 @@ pub enum MessageKind {
 
 impl MessageKind {
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Firing => "firing",
-            Self::Resolved => "resolved",
-            Self::Test => "test",
-        }
+        self.into()
     }
 }
 

@@ -16,7 +16,12 @@
 //! 10. the collection's id, as a UUID with hyphens in lower case
 //! 11. the collection's timestamp in UTC, to the microsecond: `YYYY-MM-DDTHH:MM:SS.ffffffZ`
 //!
-//! Metadata follow RFC 8785 (JSON Canonicalization Scheme) but for the numbers, which are exact decimals here and floats
+//! A redaction replaces a label in the metadata, and so it changes field 7 and every hash of the record. The hash of the bytes before
+//! must not be kept: a reader who knows all other fields could test names against it. So a chain of hashes must not be over these bytes alone. It
+//! can be over bytes in which each label is a commitment with a random key of its own, which is deleted with the label; or it accepts a
+//! record whose hash differs if the record names a placeholder that the log of redactions has.
+//!
+//! Metadata follow RFC 8785 (JSON Canonicalization Scheme) except for the numbers, which are exact decimals here and floats
 //! there, and the order of keys, which is that of their UTF-8 bytes.
 
 use jiff::tz::TimeZone;

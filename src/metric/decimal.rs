@@ -1,6 +1,6 @@
 //! Exact decimal values. Nothing that is recorded ever passes through a float.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, num::NonZeroU64, str::FromStr};
 
 use bigdecimal::{BigDecimal, RoundingMode, Zero};
 use serde::{Deserialize, Serialize};
@@ -54,17 +54,65 @@ impl Decimal {
         }
     }
 
+    /// The number with at most that many significant digits, rounded half to even.
+    #[must_use]
+    pub fn rounded_to_digits(self, digits: u64) -> Self {
+        match NonZeroU64::new(digits) {
+            Some(digits) if self.0.digits() > digits.get() => {
+                Self(self.0.with_precision_round(digits, RoundingMode::HalfEven)).normalized()
+            }
+            _ => self,
+        }
+    }
+
+    /// A millionth of the number.
+    #[must_use]
+    pub fn millionth(&self) -> Self {
+        let (digits, places) = self.0.as_bigint_and_exponent();
+        Self(BigDecimal::new(digits, places + 6)).normalized()
+    }
+
     pub fn inner(&self) -> &BigDecimal {
         &self.0
     }
 
     /// `self / divisor`, to 12 decimal places, half to even; `None` when `divisor` is zero.
     pub fn checked_div(&self, divisor: &Self) -> Option<Self> {
+        self.checked_div_to(divisor, QUOTIENT_SCALE)
+    }
+
+    /// The same as [`Decimal::checked_div`], with the given number of decimal places.
+    pub fn checked_div_to(&self, divisor: &Self, places: i64) -> Option<Self> {
         if divisor.is_zero() {
             return None;
         }
         let quotient = &self.0 / &divisor.0;
-        Some(Self(quotient.with_scale_round(QUOTIENT_SCALE, RoundingMode::HalfEven)).normalized())
+        Some(Self(quotient.with_scale_round(places, RoundingMode::HalfEven)).normalized())
+    }
+
+    pub fn is_whole(&self) -> bool {
+        self.0.is_integer()
+    }
+
+    /// The number to 12 decimal places, half to even, as quotients are.
+    #[must_use]
+    pub fn rounded(&self) -> Self {
+        match self.0.fractional_digit_count() > QUOTIENT_SCALE {
+            true => Self(self.0.with_scale_round(QUOTIENT_SCALE, RoundingMode::HalfEven)).normalized(),
+            false => self.clone(),
+        }
+    }
+
+    /// How many digits it is written with.
+    pub fn digits(&self) -> u64 {
+        self.0.digits()
+    }
+
+    /// Whether `rounded` is this number, rounded to as many digits after the point as `rounded` has, but `least_digits` at least.
+    pub fn is_rounded_to(&self, rounded: &Self, least_digits: i64) -> bool {
+        let digits = rounded.0.fractional_digit_count().max(least_digits);
+        let half_a_unit = BigDecimal::new(5.into(), digits + 1);
+        (&self.0 - &rounded.0).abs() <= half_a_unit
     }
 
     /// The square root to 12 decimal places; `None` for a negative number.
@@ -115,7 +163,9 @@ impl FromStr for Decimal {
         if text.len() as u64 > 2 * MAX_DIGITS {
             return Err(DecimalError::TooLong);
         }
-        let value = BigDecimal::from_str(text).map_err(|_| DecimalError::NotFinite(text.to_owned()))?;
+        // BigDecimal reads `1_000` as 1000.
+        let value = (!text.contains('_')).then(|| BigDecimal::from_str(text).ok()).flatten();
+        let value = value.ok_or_else(|| DecimalError::NotFinite(text.to_owned()))?;
         Self::try_from(value)
     }
 }
@@ -169,7 +219,7 @@ mod tests {
 
     #[test]
     fn numbers_that_are_not_finite_are_refused() {
-        for text in ["NaN", "Infinity", "-inf", "", "1,5", "0x10", "1e999999"] {
+        for text in ["NaN", "Infinity", "-inf", "", "1,5", "1_000", "0x10", "1e999999"] {
             assert!(text.parse::<Decimal>().is_err(), "{text}");
         }
     }
@@ -227,10 +277,44 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_rounded_to_significant_digits() {
+        for (given, rounded) in [
+            ("0.333333333333333316", "0.333333333333333"),
+            ("-1234567890.1234565", "-1234567890.12346"),
+            ("1000000000000005", "1000000000000000"),
+            ("999999999999999.9", "1000000000000000"),
+            ("0.000000000000000123", "0.000000000000000123"),
+            ("12.50", "12.50"),
+        ] {
+            assert_eq!(decimal(given).rounded_to_digits(15).to_string(), rounded, "{given}");
+        }
+    }
+
+    #[test]
+    fn a_millionth_is_exact() {
+        for (given, millionth) in [("1", "0.000001"), ("-2500000", "-2.5"), ("0", "0"), ("0.1", "0.0000001")]
+        {
+            assert_eq!(decimal(given).millionth().to_string(), millionth);
+        }
+    }
+
+    #[test]
     fn quotients_are_rounded_half_to_even_at_twelve_places() {
         assert_eq!(decimal("1").checked_div(&decimal("3")).unwrap(), decimal("0.333333333333"));
         assert_eq!(decimal("23500").checked_div(&decimal("1000")).unwrap(), decimal("23.5"));
         assert_eq!(decimal("1").checked_div(&Decimal::zero()), None);
+    }
+
+    #[test]
+    fn a_number_is_compared_with_a_rounded_one_by_the_digits_of_that() {
+        let third = decimal("0.333333333333");
+        for (rounded, is_rounded) in
+            [("0.33", true), ("0.3333", true), ("0.3334", false), ("0.3", false), ("0.34", false)]
+        {
+            assert_eq!(third.is_rounded_to(&decimal(rounded), 2), is_rounded, "{rounded}");
+        }
+        assert!(decimal("12").is_rounded_to(&decimal("1.2e1"), 2));
+        assert!(decimal("-0.125").is_rounded_to(&decimal("-0.13"), 2));
     }
 
     proptest! {

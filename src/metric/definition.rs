@@ -6,8 +6,9 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use strum::{EnumIter, EnumString, IntoStaticStr};
 
-use super::{AddsUp, Breakdown, Decimal, LabelFold, Measure, Phase, Quantile, QueryShape, Source, Window};
+use super::{AddsUp, Decimal, Measure, Phase, Quantile, QueryShape, Source};
 
 /// The key of a metric within a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -16,8 +17,23 @@ pub struct MetricKey {
     pub category: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    EnumIter,
+    EnumString,
+    IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum MetricType {
     Count,
     Average,
@@ -26,19 +42,8 @@ pub enum MetricType {
 }
 
 impl MetricType {
-    pub const ALL: [Self; 4] = [Self::Count, Self::Average, Self::Percentage, Self::Aggregate];
-
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Count => "count",
-            Self::Average => "average",
-            Self::Percentage => "percentage",
-            Self::Aggregate => "aggregate",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|candidate| candidate.name() == name)
+        self.into()
     }
 }
 
@@ -87,8 +92,9 @@ impl ExpectedRange {
 }
 
 /// How the days before a metric was defined are recorded.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, EnumIter, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum BackfillMode {
     /// By `daymark backfill` or a request.
     #[default]
@@ -152,32 +158,6 @@ pub struct Definition {
     pub sources: BTreeMap<String, Source>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DefinitionError {
-    #[error("the measure `{measure}` makes {possible}, which is not of type `{metric_type}`")]
-    TypeMismatch { metric_type: MetricType, measure: &'static str, possible: &'static str },
-    #[error("source `{0}` is not defined; add a [sources.{0}] section")]
-    UnknownSource(String),
-    #[error("source `{0}` has no actor_column, which is needed to count distinct actors")]
-    NoActor(String),
-    #[error("`window_days` must be from 1 to 366, not {0}")]
-    Window(u32),
-    #[error("`top` must be from 1 to 1000, not {0}")]
-    Top(usize),
-    #[error(
-        "distinct counts by label are of rows created in the day: those of existing rows do not follow from one day to the next"
-    )]
-    DistinctExisting,
-    #[error("a ratio is made of `created`, `existing`, `distinct_actors` and `distinct`, not of `{0}`")]
-    RatioOf(&'static str),
-    #[error(
-        "`{0}` is not a name of lower-case letters, digits and underscores that starts with a letter (63 at most)"
-    )]
-    Name(String),
-    #[error("the expected range is empty: min {0} is above max {1}")]
-    EmptyRange(Decimal, Decimal),
-}
-
 impl Definition {
     pub fn key(&self) -> MetricKey {
         MetricKey { metric_type: self.metric_type, category: self.category.clone() }
@@ -193,7 +173,7 @@ impl Definition {
         match (&self.measure, self.metric_type) {
             (Measure::Created(_), _) => Kind::Flow,
             (Measure::Existing(_), _) => Kind::Stock,
-            (Measure::Distinct { .. }, _) => Kind::Distinct,
+            (Measure::Distinct { .. } | Measure::Growth { .. }, _) => Kind::Distinct,
             (Measure::Average { .. }, _) => Kind::Average,
             (Measure::Sum { phase: Phase::Created, .. }, _) => Kind::Flow,
             (Measure::Sum { phase: Phase::Existing, .. }, _) => Kind::Stock,
@@ -202,7 +182,7 @@ impl Definition {
             (Measure::Maximum { .. }, _) => Kind::Maximum,
             (Measure::Breakdown(_), _) => Kind::Breakdown,
             (Measure::Ratio { .. }, MetricType::Average) => Kind::Average,
-            (Measure::Ratio { .. }, _) => Kind::Percentage,
+            (Measure::Ratio { .. } | Measure::Retention(_), _) => Kind::Percentage,
             (Measure::Sql { shape, adds_up, .. }, _) => match (shape, adds_up) {
                 (QueryShape::Average, _) => Kind::Average,
                 (QueryShape::Ratio, _) => Kind::Percentage,
@@ -212,82 +192,6 @@ impl Definition {
                 (QueryShape::Value, AddsUp::Never) => Kind::Distinct,
             },
         }
-    }
-
-    /// All mistakes of the definition that can be found without a platform.
-    pub fn problems(&self) -> Vec<DefinitionError> {
-        let mut problems = Vec::new();
-        if !is_name(&self.category) {
-            problems.push(DefinitionError::Name(self.category.clone()));
-        }
-        let possible = self.measure.makes();
-        if !possible.contains(&self.metric_type) {
-            problems.push(DefinitionError::TypeMismatch {
-                metric_type: self.metric_type,
-                measure: self.measure.name(),
-                possible: match possible {
-                    [MetricType::Count] => "a count",
-                    [MetricType::Average] => "an average",
-                    [MetricType::Aggregate] => "an aggregate",
-                    [MetricType::Percentage] => "a percentage",
-                    [MetricType::Count, ..] => "a count, an aggregate or an average",
-                    _ => "a percentage or an average",
-                },
-            });
-        }
-        if let Some(ExpectedRange { min: Some(min), max: Some(max) }) = &self.expected
-            && min > max
-        {
-            problems.push(DefinitionError::EmptyRange(min.clone(), max.clone()));
-        }
-        self.measure_problems(&self.measure, &mut problems);
-        problems
-    }
-
-    fn measure_problems(&self, measure: &Measure, problems: &mut Vec<DefinitionError>) {
-        match measure {
-            Measure::Distinct { rows, column, window } => {
-                if let Window::Days(days) = window
-                    && !(1..=366).contains(days)
-                {
-                    problems.push(DefinitionError::Window(*days));
-                }
-                let without = |source: &&str| {
-                    column.is_none()
-                        && self.sources.get(*source).is_some_and(|source| source.actor_column.is_none())
-                };
-                let names = rows.iter().map(|rows| rows.source.as_str());
-                problems.extend(names.filter(without).map(|name| DefinitionError::NoActor(name.to_owned())));
-            }
-            Measure::Quantile { window_days, .. } if !(1..=366).contains(window_days) => {
-                problems.push(DefinitionError::Window(*window_days));
-            }
-            Measure::Breakdown(Breakdown {
-                fold: LabelFold::Distinct(_), phase: Phase::Existing, ..
-            }) => {
-                problems.push(DefinitionError::DistinctExisting);
-            }
-            Measure::Breakdown(breakdown) if !(1..=1000).contains(&breakdown.top) => {
-                problems.push(DefinitionError::Top(breakdown.top));
-            }
-            Measure::Sql { shape: QueryShape::Labels { top, .. }, .. } if !(1..=1000).contains(top) => {
-                problems.push(DefinitionError::Top(*top));
-            }
-            Measure::Ratio { numerator, denominator } => {
-                for operand in [numerator, denominator] {
-                    match **operand {
-                        Measure::Created(_) | Measure::Existing(_) | Measure::Distinct { .. } => {
-                            self.measure_problems(operand, problems);
-                        }
-                        _ => problems.push(DefinitionError::RatioOf(operand.name())),
-                    }
-                }
-                return;
-            }
-            _ => {}
-        }
-        let missing = measure.source_names().into_iter().filter(|name| !self.sources.contains_key(*name));
-        problems.extend(missing.map(|name| DefinitionError::UnknownSource(name.to_owned())));
     }
 }
 
@@ -306,6 +210,8 @@ impl Measure {
             Self::Quantile { quantile: Quantile::MEDIAN, .. } => "median",
             Self::Quantile { .. } => "quantile",
             Self::Ratio { .. } => "ratio",
+            Self::Retention(_) => "retention",
+            Self::Growth { .. } => "growth",
             Self::Breakdown(_) => "breakdown",
             Self::Sql { .. } => "sql",
         }
@@ -319,7 +225,10 @@ impl Measure {
     /// The metric types that this measure can make; the first is the default.
     pub fn makes(&self) -> &'static [MetricType] {
         match self {
-            Self::Created(_) | Self::Existing(_) | Self::Distinct { .. } => &[MetricType::Count],
+            Self::Created(_) | Self::Existing(_) | Self::Distinct { .. } | Self::Growth { .. } => {
+                &[MetricType::Count]
+            }
+            Self::Retention(_) => &[MetricType::Percentage],
             Self::Average { .. } | Self::Minimum { .. } | Self::Maximum { .. } | Self::Quantile { .. } => {
                 &[MetricType::Average]
             }
@@ -334,11 +243,4 @@ impl Measure {
             },
         }
     }
-}
-
-/// Whether `name` may be a category, a source or a tenant.
-pub fn is_name(name: &str) -> bool {
-    name.len() <= 63
-        && name.starts_with(|first: char| first.is_ascii_lowercase())
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }

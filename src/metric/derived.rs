@@ -1,6 +1,10 @@
 //! Metrics that are computed from the records of other metrics when they are read, and never recorded.
 
-use super::{MetricFormula, MetricKey};
+use std::collections::BTreeSet;
+
+use strum::{EnumIter, IntoStaticStr};
+
+use super::{MetricFormula, MetricKey, Window};
 
 /// A derived metric: how it is computed, and its texts for dashboards.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,25 +17,35 @@ pub struct DerivedMetric {
     /// The reporting time zone: an IANA name.
     pub time_zone: String,
     pub derivation: Derivation,
+    /// Whether it is left out where none of its inputs is recorded, as a preset's is.
+    pub is_optional: bool,
 }
 
 /// How a value is derived from those of other metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Derivation {
-    /// The sum or mean of the metric `of` over the `window_days` calendar days that end with the day.
-    Moving { of: String, window_days: u32, function: MovingFunction },
+    /// The sum or mean of the metric `of` over a window of days that ends with the day.
+    Moving { of: String, window: Window, function: MovingFunction },
     /// A formula over the values of the same day.
     Formula(MetricFormula),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum MovingFunction {
     Sum,
     Average,
 }
 
-impl MovingFunction {
-    pub const ALL: [(&'static str, Self); 2] = [("sum", Self::Sum), ("average", Self::Average)];
+/// The metrics that a derived one is computed from, and that are derived from no others. Config refuses circles.
+pub fn recorded_inputs<'a>(derived: &'a [DerivedMetric], category: &'a str) -> BTreeSet<&'a str> {
+    match derived.iter().find(|metric| metric.key.category == category) {
+        Some(metric) => {
+            let inputs = metric.derivation.inputs().iter();
+            inputs.flat_map(|input| recorded_inputs(derived, input)).collect()
+        }
+        None => BTreeSet::from([category]),
+    }
 }
 
 impl Derivation {

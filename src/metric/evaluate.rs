@@ -47,6 +47,10 @@ impl Definition {
             (Measure::Ratio { .. }, [Tally::Count(numerator), Tally::Count(denominator)]) => {
                 self.ratio(&Decimal::from(*numerator), &Decimal::from(*denominator))
             }
+            (Measure::Growth { state, .. }, tallies) => match state.count(tallies) {
+                Some(count) => (Decimal::from(count), Map::new()),
+                None => return Err(EvaluationError::Shape(self.measure.name())),
+            },
             (_, [Tally::Ratio { numerator, denominator }]) => self.ratio(numerator, denominator),
             (_, [Tally::Count(count)]) => (Decimal::from(*count), Map::new()),
             (_, [Tally::Value(value)]) => (value.clone(), Map::new()),
@@ -303,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_label_called_other_is_not_the_rest() {
+    fn a_label_named_other_is_distinct_from_the_rest() {
         let counts =
             [("other", 5), ("rock", 9), ("jazz", 2)].map(|(label, n)| (label.to_owned(), Decimal::from(n)));
         let labels = TopLabels::select(counts, Decimal::from(4), 2);

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use exmex::{BinOp, Express, FlatEx, MakeOperators, Operator};
 
-use super::{Decimal, DecimalError};
+use super::{Decimal, DecimalError, Fraction};
 
 /// The longest formula, in bytes.
 const MAX_BYTES: usize = 1000;
@@ -34,7 +34,7 @@ pub enum FormulaError {
     TooManyInputs(usize),
 }
 
-type Expression = FlatEx<Fraction, Operators>;
+type Expression = FlatEx<FormulaTerm, Operators>;
 
 impl MetricFormula {
     /// The names of the metrics, each once, in alphabetical order: the order of [`CompiledFormula::value`]'s arguments.
@@ -53,16 +53,10 @@ impl MetricFormula {
 pub struct CompiledFormula(Option<Expression>);
 
 impl CompiledFormula {
-    /// The value of the formula, rounded to 12 decimal places if there is a division that leaves a rest; `None` where it divides by
-    /// zero. `inputs` are in the order of [`MetricFormula::inputs`].
-    pub fn value(&self, inputs: &[Decimal]) -> Option<Decimal> {
-        let inputs: Vec<_> = inputs.iter().cloned().map(Fraction::whole).collect();
-        let Fraction(parts) = self.0.as_ref()?.eval(&inputs).ok()?;
-        let (over, under) = parts?;
-        match under == Decimal::from(1) {
-            true => Some(over),
-            false => over.checked_div(&under),
-        }
+    /// The exact value of the formula; `None` where it divides by zero. `inputs` are in the order of [`MetricFormula::inputs`].
+    pub fn value(&self, inputs: Vec<Fraction>) -> Option<Fraction> {
+        let inputs: Vec<_> = inputs.into_iter().map(|input| FormulaTerm(Some(input))).collect();
+        self.0.as_ref()?.eval(&inputs).ok()?.0
     }
 }
 
@@ -96,55 +90,43 @@ fn expression(text: &str) -> Result<Expression, FormulaError> {
     Expression::parse(text).map_err(|error| FormulaError::Syntax(error.to_string()))
 }
 
-/// A number as one exact decimal over another, so that `a / b * b` is `a`; `None` after a division by zero.
+/// A number of a formula; `None` after a division by zero.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Fraction(Option<(Decimal, Decimal)>);
+struct FormulaTerm(Option<Fraction>);
 
-impl Fraction {
-    fn whole(number: Decimal) -> Self {
-        Self(Some((number, Decimal::from(1))))
-    }
-
-    /// Computes with the numbers above and below the line of both.
-    fn with(
-        self,
-        other: Self,
-        compute: impl Fn((Decimal, Decimal), (Decimal, Decimal)) -> Option<(Decimal, Decimal)>,
-    ) -> Self {
-        Self(self.0.zip(other.0).and_then(|(one, other)| compute(one, other)))
+impl FormulaTerm {
+    fn with(self, other: Self, compute: impl Fn(&Fraction, &Fraction) -> Option<Fraction>) -> Self {
+        Self(self.0.zip(other.0).and_then(|(one, other)| compute(&one, &other)))
     }
 
     fn plus(self, other: Self) -> Self {
-        self.with(other, |(a, b), (c, d)| match b == d {
-            true => Some((&a + &c, b)),
-            false => Some((&(&a * &d) + &(&c * &b), &b * &d)),
-        })
+        self.with(other, |one, other| Some(one.plus(other)))
     }
 
     fn negated(self) -> Self {
-        Self(self.0.map(|(over, under)| (&Decimal::zero() - &over, under)))
+        Self(self.0.map(|number| number.negated()))
     }
 
     fn times(self, other: Self) -> Self {
-        self.with(other, |(a, b), (c, d)| Some((&a * &c, &b * &d)))
+        self.with(other, |one, other| Some(one.times(other)))
     }
 
     fn divided_by(self, other: Self) -> Self {
-        self.with(other, |(a, b), (c, d)| (!c.is_zero()).then(|| (&a * &d, &b * &c)))
+        self.with(other, Fraction::divided_by)
     }
 }
 
-impl Default for Fraction {
+impl Default for FormulaTerm {
     fn default() -> Self {
-        Self::whole(Decimal::zero())
+        Self(Some(Fraction::whole(Decimal::zero())))
     }
 }
 
-impl FromStr for Fraction {
+impl FromStr for FormulaTerm {
     type Err = DecimalError;
 
     fn from_str(text: &str) -> Result<Self, DecimalError> {
-        Ok(Self::whole(text.parse()?))
+        Ok(Self(Some(Fraction::whole(text.parse()?))))
     }
 }
 
@@ -152,18 +134,22 @@ impl FromStr for Fraction {
 #[derive(Debug, Clone)]
 struct Operators;
 
-impl MakeOperators<Fraction> for Operators {
-    fn make<'a>() -> Vec<Operator<'a, Fraction>> {
+impl MakeOperators<FormulaTerm> for Operators {
+    fn make<'a>() -> Vec<Operator<'a, FormulaTerm>> {
         let binary = |apply, prio| BinOp { apply, prio, is_commutative: false };
         vec![
-            Operator::make_bin_unary("+", binary(|a: Fraction, b: Fraction| a.plus(b), 0), |a: Fraction| a),
+            Operator::make_bin_unary(
+                "+",
+                binary(|a: FormulaTerm, b: FormulaTerm| a.plus(b), 0),
+                |a: FormulaTerm| a,
+            ),
             Operator::make_bin_unary(
                 "-",
-                binary(|a: Fraction, b: Fraction| a.plus(b.negated()), 0),
-                |a: Fraction| a.negated(),
+                binary(|a: FormulaTerm, b: FormulaTerm| a.plus(b.negated()), 0),
+                |a: FormulaTerm| a.negated(),
             ),
-            Operator::make_bin("*", binary(|a: Fraction, b: Fraction| a.times(b), 1)),
-            Operator::make_bin("/", binary(|a: Fraction, b: Fraction| a.divided_by(b), 1)),
+            Operator::make_bin("*", binary(|a: FormulaTerm, b: FormulaTerm| a.times(b), 1)),
+            Operator::make_bin("/", binary(|a: FormulaTerm, b: FormulaTerm| a.divided_by(b), 1)),
         ]
     }
 }
@@ -175,9 +161,9 @@ mod tests {
     use super::*;
 
     fn value(formula: &str, inputs: &[&str]) -> Option<String> {
-        let inputs: Vec<Decimal> = inputs.iter().map(|input| input.parse().unwrap()).collect();
+        let inputs = inputs.iter().map(|input| Fraction::whole(input.parse().unwrap())).collect();
         let formula: MetricFormula = formula.parse().unwrap();
-        formula.compiled().value(&inputs).map(|value| value.to_string())
+        formula.compiled().value(inputs).map(|value| value.rounded().to_string())
     }
 
     #[test]
@@ -190,6 +176,9 @@ mod tests {
             ("a / b * b", &["1", "3"], "1"),
             ("a / b", &["1", "3"], "0.333333333333"),
             ("a / b + a / b + a / b", &["1", "3"], "1"),
+            ("a * 0.00000000000001", &["25"], "0"),
+            ("a * a", &["0.0000015"], "0.000000000002"),
+            ("a * 1", &["8.5000000000000000000000001"], "8.5"),
             ("-a + 0.1", &["0.3"], "-0.2"),
             ("a * b", &["9007199254740993", "9007199254740993"], "81129638414606699710187514626049"),
             ("revenue / active_users_7", &["2", "9"], "4.5"),
@@ -235,7 +224,8 @@ mod tests {
         fn a_quotient_is_that_of_decimals(a in -1000_i64..1000, b in -1000_i64..1000, c in 1_i64..1000) {
             let (a, b, c) = (Decimal::from(a), Decimal::from(b), Decimal::from(c));
             let formula: MetricFormula = "(a - b) / c".parse().unwrap();
-            prop_assert_eq!(formula.compiled().value(&[a.clone(), b.clone(), c.clone()]), (&a - &b).checked_div(&c));
+            let value = formula.compiled().value([&a, &b, &c].map(|input| Fraction::whole(input.clone())).to_vec());
+            prop_assert_eq!(value.map(|value| value.rounded()), (&a - &b).checked_div(&c));
         }
     }
 }

@@ -1,12 +1,17 @@
 //! Measures: how a metric is computed from sources.
 
 use serde::{Deserialize, Serialize};
+use strum::{EnumIter, IntoStaticStr};
 
-use super::{LabelFold, Phase, Quantile, QueryShape, Reading, Rows, Window};
+use super::{
+    ActorState, LabelFold, Phase, Quantile, QueryShape, Reading, Retention, Rows, Window,
+    rows::described_rows,
+};
 
 /// How the values of a user's own query combine over days.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, EnumIter, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum AddsUp {
     /// A flow: a week is the sum of its days.
     Sum,
@@ -55,6 +60,10 @@ pub enum Measure {
     Quantile { rows: Rows, column: String, quantile: Quantile, window_days: u32 },
     /// One count divided by another.
     Ratio { numerator: Box<Measure>, denominator: Box<Measure> },
+    /// The share of the actors of an earlier day who are active now.
+    Retention(Retention),
+    /// The actors of a state, as the `window_days` calendar days that end with the day compare with those before them.
+    Growth { rows: Vec<Rows>, state: ActorState, window_days: u32 },
     /// How the rows spread over the values of a column.
     Breakdown(Breakdown),
     /// A query of the user's own, with `{day_start}`, `{day_end}` and `{day}` in it.
@@ -89,6 +98,8 @@ impl Measure {
             Self::Ratio { numerator, denominator } => {
                 numerator.readings().into_iter().chain(denominator.readings()).collect()
             }
+            Self::Retention(retention) => retention.readings(),
+            Self::Growth { rows, state, window_days } => state.readings(rows, *window_days),
             Self::Breakdown(Breakdown { rows, column, phase, top, fold }) => vec![Reading::Labels {
                 rows: rows.clone(),
                 column: column.clone(),
@@ -111,7 +122,10 @@ impl Measure {
             | Self::Maximum { rows, .. }
             | Self::Quantile { rows, .. } => vec![rows.source.as_str()],
             Self::Breakdown(breakdown) => vec![breakdown.rows.source.as_str()],
-            Self::Distinct { rows, .. } => rows.iter().map(|rows| rows.source.as_str()).collect(),
+            Self::Distinct { rows, .. } | Self::Growth { rows, .. } => {
+                rows.iter().map(|rows| rows.source.as_str()).collect()
+            }
+            Self::Retention(retention) => retention.all_rows().map(|rows| rows.source.as_str()).collect(),
             Self::Ratio { numerator, denominator } => {
                 [numerator.source_names(), denominator.source_names()].concat()
             }
@@ -122,10 +136,15 @@ impl Measure {
         names
     }
 
-    /// What a ratio divides, for people: `distinct_actors(posts, comments; 30 days) / existing(users)`.
+    /// The numerator and the denominator of a share, in words: `distinct_actors(posts, comments; 30 days) / existing(users)`.
     pub fn calculation(&self) -> Option<String> {
-        let Self::Ratio { numerator, denominator } = self else { return None };
-        Some(format!("{} / {}", numerator.described(), denominator.described()))
+        match self {
+            Self::Ratio { numerator, denominator } => {
+                Some(format!("{} / {}", numerator.described(), denominator.described()))
+            }
+            Self::Retention(retention) => Some(retention.calculation()),
+            _ => None,
+        }
     }
 
     /// A count in few words: its measure, its sources, and whether a filter applies.
@@ -133,16 +152,14 @@ impl Measure {
         let (rows, window) = match self {
             Self::Created(rows) | Self::Existing(rows) => (std::slice::from_ref(rows), String::new()),
             Self::Distinct { rows, window: Window::Days(1), .. } => (rows.as_slice(), String::new()),
-            Self::Distinct { rows, window, .. } => (rows.as_slice(), format!("; {}", window.described())),
+            Self::Distinct { rows, window, .. } => (rows.as_slice(), window.described()),
             _ => return self.name().to_owned(),
         };
-        let sources: Vec<_> = rows.iter().map(|rows| rows.source.as_str()).collect();
-        let filtered = if rows.iter().all(|rows| rows.filter.is_empty()) { "" } else { "; filtered" };
         let column = match self {
             Self::Distinct { column: Some(column), .. } => format!(".{column}"),
             _ => String::new(),
         };
-        format!("{}({}{column}{window}{filtered})", self.name(), sources.join(", "))
+        described_rows(self.name(), rows, &column, &window)
     }
 
     /// Whether a past day can be computed from the platform's present rows. A query that does not use the day would

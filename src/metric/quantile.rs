@@ -38,7 +38,7 @@ impl Quantile {
     }
 
     pub fn share(self) -> Decimal {
-        Decimal::from(i64::from(self.0)).checked_div(&Decimal::from(Self::WHOLE)).unwrap_or_default()
+        Decimal::from(i64::from(self.0)).millionth()
     }
 
     /// Its place among `count` values; `None` among none.
@@ -56,9 +56,7 @@ impl QuantilePosition {
     /// The quantile, from the values next to it.
     pub fn between(&self, lower: &Decimal, upper: &Decimal) -> Decimal {
         let distance = &(upper - lower) * &Decimal::from(self.millionths);
-        let millionth: Decimal =
-            Decimal::from(1).checked_div(&Decimal::from(Quantile::WHOLE)).unwrap_or_default();
-        (lower + &(&distance * &millionth)).normalized()
+        (lower + &distance.millionth()).normalized()
     }
 }
 

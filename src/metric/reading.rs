@@ -30,22 +30,32 @@ pub enum Reading {
     Labels { rows: Rows, column: String, phase: Phase, top: usize, fold: LabelFold },
     /// The distinct values of a column of each source, or of its actors. Answered with [`Tally::Count`].
     Distinct { rows: Vec<Rows>, column: Option<String>, window: Window },
+    /// The actors of the day that lies `after_days` calendar days back, and those of them who are active in the `window_days` days that
+    /// end with the day; see [`super::Retention`]. Answered with [`Tally::Ratio`].
+    Retention { rows: Vec<Rows>, cohort: Option<Rows>, after_days: u32, window_days: u32 },
+    /// The actors whose first row is in the `window_days` days that end with the day. Answered with [`Tally::Count`].
+    Arrivals { rows: Vec<Rows>, window_days: u32 },
+    /// The actors of the `window_days` days that end with the day and of as many days before them. Answered with [`Tally::Growth`].
+    Growth { rows: Vec<Rows>, window_days: u32 },
     /// Answered with [`Tally::Value`], [`Tally::Average`], [`Tally::Ratio`] or [`Tally::Labels`], as the shape says.
     Query { sql: String, shape: QueryShape },
 }
 
 impl Reading {
     /// The rows that are read; none for a query of the user's own, which names them itself.
-    pub fn rows(&self) -> &[Rows] {
+    pub fn rows(&self) -> Vec<&Rows> {
         match self {
             Self::Count { rows, .. }
             | Self::Moments { rows, .. }
             | Self::Sum { rows, .. }
             | Self::Extremes { rows, .. }
             | Self::Quantile { rows, .. }
-            | Self::Labels { rows, .. } => std::slice::from_ref(rows),
-            Self::Distinct { rows, .. } => rows,
-            Self::Query { .. } => &[],
+            | Self::Labels { rows, .. } => vec![rows],
+            Self::Distinct { rows, .. } | Self::Arrivals { rows, .. } | Self::Growth { rows, .. } => {
+                rows.iter().collect()
+            }
+            Self::Retention { rows, cohort, .. } => rows.iter().chain(cohort).collect(),
+            Self::Query { .. } => Vec::new(),
         }
     }
 }
@@ -76,11 +86,23 @@ pub enum Tally {
     Sum(ColumnSum),
     Extremes(Extremes),
     Quantile(QuantileOfRows),
+    Growth(GrowthCounts),
     Labels(TopLabels),
     LabelMeans(TopMeans),
     Value(Decimal),
     Average { value: Decimal, sample_size: i64, std_deviation: Option<Decimal> },
     Ratio { numerator: Decimal, denominator: Decimal },
+}
+
+/// The actors of a window and of the window before it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GrowthCounts {
+    /// In the window.
+    pub active: i64,
+    /// In both.
+    pub retained: i64,
+    /// In the window before only.
+    pub churned: i64,
 }
 
 /// Number, sum and sum of squares of a column's non-NULL values. These add up over disjoint sets of rows.

@@ -2,6 +2,7 @@
 
 use jiff::{Timestamp, civil::Date};
 use serde_json::{Map, Value};
+use strum::{EnumIter, EnumString, IntoStaticStr, VariantArray};
 use uuid::Uuid;
 
 use super::{Decimal, MetricKey, MetricType};
@@ -42,7 +43,8 @@ pub fn has_value(metric_type: MetricType, metadata: &Map<String, Value>) -> bool
 }
 
 /// How a record was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Provenance {
     /// Recorded on time: by a collection, while the day was the last finished one.
     Observed,
@@ -53,17 +55,7 @@ pub enum Provenance {
 }
 
 impl Provenance {
-    pub const ALL: [Self; 3] = [Self::Observed, Self::Reconstructed, Self::Corrected];
-
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Observed => "observed",
-            Self::Reconstructed => "reconstructed",
-            Self::Corrected => "corrected",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|candidate| candidate.name() == name)
+        self.into()
     }
 }

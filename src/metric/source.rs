@@ -1,6 +1,7 @@
 //! A source: one table or view of the platform, or a query, and the roles of its columns.
 
 use serde::{Deserialize, Serialize};
+use strum::{EnumIter, IntoStaticStr};
 
 use super::Filter;
 
@@ -51,7 +52,7 @@ pub struct JoinedColumn {
 }
 
 impl Source {
-    /// What tells its rows from those of other sources: the query, or the name of the table.
+    /// The identity of its rows: the text of the query, or the name of the table.
     pub fn relation(&self) -> &str {
         self.query.as_deref().unwrap_or(&self.table)
     }
@@ -66,8 +67,9 @@ fn is_utc(zone: &str) -> bool {
 }
 
 /// How a time column stores an instant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, EnumIter, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum TimeFormat {
     /// PostgreSQL `timestamp with time zone`.
     Timestamptz,
@@ -89,28 +91,8 @@ pub enum TimeFormat {
 }
 
 impl TimeFormat {
-    pub const ALL: [Self; 8] = [
-        Self::Timestamptz,
-        Self::Timestamp,
-        Self::Date,
-        Self::Iso,
-        Self::IsoUtc,
-        Self::IsoUtcT,
-        Self::UnixSeconds,
-        Self::UnixMillis,
-    ];
-
     /// The name in `daymark.toml`.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Timestamptz => "timestamptz",
-            Self::Timestamp => "timestamp",
-            Self::Date => "date",
-            Self::Iso => "iso",
-            Self::IsoUtc => "iso_utc",
-            Self::IsoUtcT => "iso_utc_t",
-            Self::UnixSeconds => "unix_seconds",
-            Self::UnixMillis => "unix_millis",
-        }
+        self.into()
     }
 }

@@ -102,6 +102,8 @@ pub enum ColumnType {
     Number,
     Boolean,
     Text,
+    /// One of the values that the type lists.
+    Enumeration,
     Uuid,
     Other,
 }
@@ -120,6 +122,14 @@ impl Schema {
         match &source.query {
             Some(query) => self.query(query)?.as_ref().ok(),
             None => self.table(source.schema.as_deref(), &source.table),
+        }
+    }
+
+    /// The column that a source names so, which may be one that it joins.
+    pub fn column_of(&self, source: &Source, name: &str) -> Option<&Column> {
+        match source.joined.iter().find(|join| join.name == name) {
+            Some(join) => self.table(join.schema.as_deref(), &join.table)?.column(&join.column),
+            None => self.of(source)?.column(name),
         }
     }
 

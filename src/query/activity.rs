@@ -1,6 +1,7 @@
 //! Activity: the values of some metrics on the last finished days, exactly as many days as requested.
 
 use jiff::{ToSpan, civil::Date};
+use strum::IntoEnumIterator;
 
 use super::{
     catalogue::Catalogue,
@@ -86,7 +87,7 @@ fn out_of_limit(text: &str, most: usize) -> String {
         let buckets = |days: usize| days.checked_div(interval.least_days())?.checked_add(2);
         text.parse().is_ok_and(|days| days > most && buckets(days).is_some_and(|buckets| buckets <= most))
     };
-    let instead = match Interval::ALL.iter().find(|interval| fits(interval)) {
+    let instead = match Interval::iter().find(fits) {
         Some(interval) => {
             format!("; for more days, request a series of a date range by `{}`", interval.name())
         }

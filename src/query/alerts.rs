@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use strum::IntoEnumIterator;
 use utoipa::{ToSchema, openapi::Object};
 use uuid::Uuid;
 
@@ -48,7 +49,7 @@ pub struct AlertEntry {
     pub notified_at: Option<Timestamp>,
     pub is_silenced: bool,
     pub labels: BTreeMap<String, String>,
-    /// The channels that it is told on.
+    /// The channels that are notified of it.
     pub channels: Vec<String>,
 }
 
@@ -120,9 +121,9 @@ impl From<Silence> for SilenceEntry {
 }
 
 fn severities() -> Object {
-    words(AlertSeverity::ALL.map(|(name, _)| name))
+    words(AlertSeverity::iter().map(AlertSeverity::name))
 }
 
 fn statuses() -> Object {
-    words(AlertStatus::ALL.map(AlertStatus::name))
+    words(AlertStatus::iter().map(AlertStatus::name))
 }

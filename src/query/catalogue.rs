@@ -1,6 +1,10 @@
 //! The catalogue of metrics: the current definition of each, and how the values of each version roll up.
 
-use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 
@@ -102,10 +106,19 @@ impl Catalogue {
         let is_stored = |derived: &DerivedMetric| {
             self.metrics.iter().any(|metric| metric.key.category == derived.key.category)
         };
-        self.derived = match derived.iter().any(is_stored) {
-            false => Arc::clone(derived),
-            true => derived.iter().filter(|derived| !is_stored(derived)).cloned().collect(),
-        };
+        let mut shown: Vec<_> = derived.iter().filter(|derived| !is_stored(derived)).cloned().collect();
+        // What is left out may have been the input of another one.
+        loop {
+            let names: BTreeSet<_> = shown.iter().map(|derived| derived.key.category.clone()).collect();
+            let is_known = |name: &String| {
+                names.contains(name) || self.metrics.iter().any(|metric| metric.key.category == *name)
+            };
+            shown.retain(|derived| !derived.is_optional || derived.derivation.inputs().iter().all(is_known));
+            if shown.len() == names.len() {
+                break;
+            }
+        }
+        self.derived = if shown.len() == derived.len() { Arc::clone(derived) } else { shown.into() };
         self
     }
 

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     collect::Context,
     metric::{Decimal, MetricKey, MetricType},
-    store::{Revision, RevisionEffect, RevisionFilter, RevisionPosition},
+    store::{Revision, RevisionBasis, RevisionEffect, RevisionFilter, RevisionPosition},
 };
 
 /// The names of what `state` selects.
@@ -34,6 +34,8 @@ pub struct CorrectionsRequest {
     pub categories: Vec<String>,
     /// `all`, the default, or `in_force`: without those that were replaced or taken back, and without reversals.
     pub state: Option<String>,
+    /// One of [`RevisionBasis::NAMES`]; by default all.
+    pub basis: Option<String>,
     pub limit: Option<String>,
     pub cursor: Option<String>,
 }
@@ -70,17 +72,30 @@ impl CorrectionsQuery {
         if let Some((from, to)) = from.zip(to) {
             parser.take("from", DayRange::check(from, to, Date::MAX));
         }
-        let state = parser.words("state", asked.state.as_slice(), "state", &STATES, |state| state);
+        let state =
+            parser.words("state", asked.state.as_slice(), "state", &STATES.map(|state| (state, state)));
         let only_in_force = state.first() == Some(&STATES[1]);
+        let bases = RevisionBasis::NAMES.map(|basis| (basis, basis));
+        let basis = parser.words("basis", asked.basis.as_slice(), "basis", &bases);
+        let basis = basis.first().copied();
         let mut categories = asked.categories.clone();
         categories.sort_unstable();
         categories.dedup();
-        let identity = cursor::identity(&(from, to, &categories, only_in_force, as_of));
+        let identity = cursor::identity(&(from, to, &categories, only_in_force, basis, as_of));
         let position = asked.cursor.as_deref().and_then(|cursor| parser.take("cursor", cursor::read(cursor)));
         let after = position.and_then(|fields| position_of(&mut parser, identity, fields));
         let limit = parser.limit(asked.limit.as_deref(), "corrections");
-        let filter =
-            RevisionFilter { from, to, categories, batch: None, only_in_force, as_of, after, limit: 0 };
+        let filter = RevisionFilter {
+            from,
+            to,
+            categories,
+            batch: None,
+            basis,
+            only_in_force,
+            as_of,
+            after,
+            limit: 0,
+        };
         parser.finish(Self { filter, limit, identity })
     }
 }
@@ -93,7 +108,7 @@ fn position_of(
     if of != identity {
         parser.problem("cursor", cursor::FOREIGN);
     }
-    let known = MetricType::from_name(&metric_type).ok_or_else(|| cursor::NOT_A_CURSOR.to_owned());
+    let known = metric_type.parse().map_err(|_| cursor::NOT_A_CURSOR.to_owned());
     let metric_type = parser.take("cursor", known)?;
     Some(RevisionPosition { created_at, key: MetricKey { metric_type, category }, date, revision })
 }
@@ -129,10 +144,10 @@ pub struct CorrectionEntry {
     pub is_in_force: bool,
     /// The value of the record, which stays.
     pub recorded_value: Decimal,
-    /// What it rests on: `manual`, the word of its author, or `reconstruction`, the rows that the platform still had.
+    /// The basis of the revision: `manual`, the statement of its author; `reconstruction`, the rows that the platform still had; or `redaction`, the record after one of its labels was redacted.
     #[schema(schema_with = bases)]
     pub basis: &'static str,
-    /// The version of the definition of a reconstruction.
+    /// The version of the definition of a reconstruction, and of a value by hand that replaces one.
     pub definition_version: Option<i32>,
     pub reason: String,
     /// The user or key that made it, or `cli:<system user>`.
@@ -217,5 +232,5 @@ fn kinds() -> Object {
 }
 
 fn bases() -> Object {
-    words(["manual", "reconstruction"])
+    words(RevisionBasis::NAMES)
 }

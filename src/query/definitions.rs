@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
+use strum::IntoEnumIterator;
 use utoipa::{ToSchema, openapi::Object};
 
 use super::{
@@ -48,6 +49,10 @@ pub struct DefinitionEntry {
     pub version: i32,
     /// How the values of several days are combined.
     pub roll_up: RollUp,
+    /// Present and true if the metric has labels: its metadata have a value for each of them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub has_labels: bool,
     /// The lower bound of plausible values, if one is set.
     pub expected_min: Option<Decimal>,
     pub expected_max: Option<Decimal>,
@@ -125,6 +130,7 @@ pub fn derived_entry(metric: &DerivedMetric) -> DefinitionEntry {
         origin: Origin::File.name(),
         version: 0,
         roll_up: derived::roll_up(&metric.derivation),
+        has_labels: false,
         expected_min: None,
         expected_max: None,
         time_zone: metric.time_zone.clone(),
@@ -152,6 +158,7 @@ pub fn definition_entry(stored: &StoredDefinition) -> DefinitionEntry {
         origin: stored.origin.name(),
         version: stored.version,
         roll_up: RollUp::of(definition),
+        has_labels: definition.measure.has_labels(),
         expected_min: expected.min,
         expected_max: expected.max,
         time_zone: definition.time_zone.clone(),
@@ -161,5 +168,5 @@ pub fn definition_entry(stored: &StoredDefinition) -> DefinitionEntry {
 }
 
 fn origin() -> Object {
-    words(Origin::ALL.map(Origin::name))
+    words(Origin::iter().map(Origin::name))
 }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
+use strum::IntoEnumIterator;
 use utoipa::{ToSchema, openapi::Object};
 use uuid::Uuid;
 
@@ -107,9 +108,9 @@ impl From<DeliveryAttempt> for AttemptEntry {
 }
 
 fn kinds() -> Object {
-    words(NotificationKind::ALL.map(NotificationKind::name))
+    words(NotificationKind::iter().map(NotificationKind::name))
 }
 
 fn statuses() -> Object {
-    words(NotificationStatus::ALL.map(NotificationStatus::name))
+    words(NotificationStatus::iter().map(NotificationStatus::name))
 }

@@ -6,7 +6,7 @@ use jiff::{ToSpan, civil::Date};
 
 use super::{
     catalogue::Catalogue, error::QueryError, interval::Interval, point::Point, series::series_until,
-    series_query::SeriesQuery,
+    series_query::SeriesQuery, values::latest,
 };
 use crate::{
     collect::Context,
@@ -39,8 +39,9 @@ pub(super) async fn latest_derived(
     values: ValuesAsked,
 ) -> Result<Option<LatestDerived>, QueryError> {
     let keys: Vec<_> = recorded_inputs(catalogue, &metric.derivation).into_iter().collect();
-    let newest = context.tenant.store.latest(&keys, values).await?;
-    let to = newest.iter().map(|latest| latest.record.metric_date).min();
+    let mut newest = Vec::with_capacity(keys.len());
+    latest(context, catalogue, &keys, values, |latest| newest.push(latest.record.metric_date)).await?;
+    let to = newest.iter().min().copied();
     let Some(to) = to.filter(|_| newest.len() == keys.len()) else { return Ok(None) };
     let query = SeriesQuery {
         from: to.saturating_sub(DAYS_BACK.days()),

@@ -5,11 +5,28 @@ use jiff::{
     civil::{Date, Weekday},
 };
 use serde::{Deserialize, Serialize};
+use strum::{EnumIter, IntoStaticStr};
 use utoipa::ToSchema;
 
+// The variants stand in the order of their lengths: the search for a longer interval that fits tries them in this order.
 /// The length of a bucket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    ToSchema,
+    EnumIter,
+    IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Interval {
     Day,
     Week,
@@ -26,17 +43,8 @@ pub struct Bucket {
 }
 
 impl Interval {
-    /// From the finest to the coarsest.
-    pub const ALL: [Self; 5] = [Self::Day, Self::Week, Self::Month, Self::Quarter, Self::Year];
-
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Day => "day",
-            Self::Week => "week",
-            Self::Month => "month",
-            Self::Quarter => "quarter",
-            Self::Year => "year",
-        }
+        self.into()
     }
 
     /// The name that `name` is another word for: `day` for `daily`. Other names stay as they are.
@@ -112,6 +120,7 @@ impl Bucket {
 mod tests {
     use jiff::civil::date;
     use proptest::prelude::*;
+    use strum::IntoEnumIterator;
 
     use super::*;
 
@@ -149,7 +158,7 @@ mod tests {
         ) {
             let from = date(1900, 1, 1).saturating_add(start.days());
             let to = from.saturating_add(length.days());
-            let interval = Interval::ALL[interval];
+            let interval = Interval::iter().nth(interval).unwrap();
             let buckets: Vec<_> = interval.buckets(from, to, week_start).collect();
             prop_assert!(buckets[0].from <= from && from <= buckets[0].to);
             prop_assert!(buckets[buckets.len() - 1].from <= to && to <= buckets[buckets.len() - 1].to);

@@ -3,6 +3,7 @@
 use jiff::civil::Date;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use strum::IntoEnumIterator;
 use utoipa::{
     ToSchema,
     openapi::{Object, ObjectBuilder, Type, schema::SchemaType},
@@ -69,11 +70,14 @@ impl ValueJudgement {
 }
 
 fn verdict() -> Object {
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(Verdict::ALL.map(Verdict::name))).build()
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(Verdict::iter().map(Verdict::name)))
+        .build()
 }
 
 fn reason() -> Object {
-    let names = Reason::ALL.map(|reason| Value::from(reason.name()));
+    let names = Reason::iter().map(|reason| Value::from(reason.name()));
     ObjectBuilder::new()
         .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
         .enum_values(Some(names.into_iter().chain([Value::Null])))

@@ -33,6 +33,7 @@ mod parameter_parser;
 mod point;
 mod provenance_run;
 mod recounts;
+mod redactions;
 mod response;
 mod rollup;
 mod runs;
@@ -70,6 +71,9 @@ pub use metadata::MetadataText;
 pub use parameter_parser::MAX_LIMIT;
 pub use point::{Point, PointProvenance};
 pub use recounts::{DriftEntry, RecountsResponse, recounts};
+pub use redactions::{
+    RedactedMetricEntry, RedactedTextsEntry, RedactionEntry, RedactionsResponse, redactions,
+};
 pub use response::{Fill, ProvenanceRun, Series, SeriesGap, SeriesPart, SeriesResponse, VersionChange};
 pub use rollup::RollUp;
 pub use runs::{RunEntry, RunsQuery, RunsRequest, RunsResponse, run, runs};

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     collect::CollectError,
-    config::{shown, suggestion},
+    config::{named_variants, shown, suggestion},
     metric::{MetricKey, MetricType},
 };
 
@@ -64,7 +64,7 @@ impl ParameterParser {
     }
 
     fn types(&mut self, types: &[String]) -> Vec<MetricType> {
-        self.words("type", types, "type of metric", &MetricType::ALL, MetricType::name)
+        self.words("type", types, "type of metric", &named_variants())
     }
 
     /// Reads names from a list of known ones; `what` is the noun for one of them in messages.
@@ -73,14 +73,13 @@ impl ParameterParser {
         parameter: &'static str,
         given: &[String],
         what: &str,
-        known: &[T],
-        name_of: fn(T) -> &'static str,
+        known: &[(&'static str, T)],
     ) -> Vec<T> {
         let mut read = Vec::new();
         for name in given {
-            match known.iter().find(|candidate| name_of(**candidate) == name) {
-                Some(found) => read.push(*found),
-                None => self.unknown(parameter, name, what, known.iter().map(|known| name_of(*known))),
+            match known.iter().find(|(candidate, _)| candidate == name) {
+                Some((_, found)) => read.push(*found),
+                None => self.unknown(parameter, name, what, known.iter().map(|(name, _)| *name)),
             }
         }
         read

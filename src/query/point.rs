@@ -9,7 +9,7 @@ use super::{
     judgement::{JUDGEMENT_BYTES, ValueJudgement},
     metadata::MetadataText,
 };
-use crate::metric::{Decimal, Provenance};
+use crate::metric::{Decimal, Fraction, Provenance};
 
 /// The approximate size of a point in an answer, in bytes and without metadata: of a day, and of a longer interval.
 pub(super) const DAY_POINT_BYTES: usize = 64;
@@ -28,6 +28,9 @@ pub struct Point {
     pub to: Date,
     /// Null if no day is recorded, or if the records are of no rows (`no_data`). Null does not mean zero.
     pub value: Option<Decimal>,
+    /// Of a derived metric whose value is rounded: the value that others are computed from.
+    #[schema(ignore)]
+    pub exact: Option<Box<Fraction>>,
     /// Present and true if the days are recorded, and the value is an average of no rows or a percentage of a total of
     /// 0.
     #[schema(required = false)]
@@ -121,6 +124,12 @@ impl Point {
         own + metadata + judgement + self.refused.as_ref().map_or(0, String::len)
     }
 
+    /// The value before it was rounded.
+    pub(super) fn exact_value(&self) -> Option<Fraction> {
+        let value = self.value.as_ref()?;
+        Some(self.exact.as_deref().cloned().unwrap_or_else(|| Fraction::whole(value.clone())))
+    }
+
     /// A day that is not recorded; `days_due` is 1 if it is over.
     pub(super) fn empty(days: Bucket, days_due: usize) -> Self {
         Self {
@@ -128,6 +137,7 @@ impl Point {
             from: days.from,
             to: days.to,
             value: None,
+            exact: None,
             no_data: false,
             days_recorded: 0,
             days_due,

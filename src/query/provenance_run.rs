@@ -96,6 +96,7 @@ fn is_alike(one: &RecordedDate, other: &RecordedDate) -> bool {
 mod tests {
     use jiff::{ToSpan, civil::date};
     use proptest::prelude::*;
+    use strum::VariantArray;
 
     use super::*;
     use crate::metric::{Calendar, Provenance};
@@ -129,7 +130,7 @@ mod tests {
             made in prop::collection::vec(prop::option::of((0..3_usize, 1..3_i32)), 29),
         ) {
             let of = |(index, made): (usize, &Option<(usize, i32)>)| {
-                made.map(|(provenance, version)| record(index, Provenance::ALL[provenance], version))
+                made.map(|(provenance, version)| record(index, Provenance::VARIANTS[provenance], version))
             };
             let days: Vec<_> = made.iter().enumerate().filter_map(of).collect();
             let runs = provenance_runs(&range(), &days);

@@ -1,4 +1,4 @@
-//! What the recounts of recorded days found that the scheduler makes each night.
+//! The results of the recounts of recorded days, which the scheduler makes each night.
 
 use jiff::{Timestamp, ToSpan, civil::Date};
 use serde::Serialize;
@@ -22,13 +22,13 @@ pub struct RecountsResponse {
     /// When the newest recount was made; null: none in 30 days.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub last_recounted_at: Option<Timestamp>,
-    /// How many recorded values were counted again; 20,000 at most.
+    /// How many values of recorded days were counted again; 20,000 at most.
     pub recounted: usize,
     /// Those of them that have another value now; those that were recounted last come first.
     pub changed: Vec<DriftEntry>,
 }
 
-/// A recorded value that the platform's present rows no longer give.
+/// A value of a recorded day that the platform's present rows no longer give.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct DriftEntry {
     #[schema(value_type = String, format = Date)]
@@ -36,9 +36,10 @@ pub struct DriftEntry {
     #[schema(schema_with = metric_type)]
     pub metric_type: MetricType,
     pub metric_category: String,
-    pub recorded: Decimal,
+    /// The value that was in force when it was counted again: that of the record, or of its correction.
+    pub in_force: Decimal,
     pub recounted: Decimal,
-    /// The recounted value less the recorded one.
+    /// The recounted value less the one in force.
     pub difference: Decimal,
     #[schema(value_type = String, format = DateTime)]
     pub recounted_at: Timestamp,
@@ -50,7 +51,7 @@ pub async fn recounts(context: &Context) -> Result<RecountsResponse, QueryError>
     let since = context.now().saturating_sub((24 * DAYS).hours()).unwrap_or(Timestamp::MIN);
     let samples = context.tenant.store.drift_samples(since, MAX_READ).await?;
     let (last_recounted_at, recounted) = (samples.first().map(|sample| sample.recounted_at), samples.len());
-    let changed = samples.into_iter().filter(|sample| sample.recorded != sample.recounted);
+    let changed = samples.into_iter().filter(|sample| sample.in_force != sample.recounted);
     Ok(RecountsResponse { last_recounted_at, recounted, changed: changed.map(DriftEntry::from).collect() })
 }
 
@@ -60,8 +61,8 @@ impl From<DriftSample> for DriftEntry {
             metric_date: sample.date,
             metric_type: sample.key.metric_type,
             metric_category: sample.key.category,
-            difference: &sample.recounted - &sample.recorded,
-            recorded: sample.recorded,
+            difference: &sample.recounted - &sample.in_force,
+            in_force: sample.in_force,
             recounted: sample.recounted,
             recounted_at: sample.recounted_at,
         }

@@ -2,6 +2,7 @@
 
 use jiff::{Timestamp, civil::Date};
 use serde::Serialize;
+use strum::IntoEnumIterator;
 use utoipa::{
     ToSchema,
     openapi::{Object, ObjectBuilder, Type},
@@ -78,6 +79,10 @@ pub struct Series {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub part: Option<SeriesPart>,
     pub roll_up: RollUp,
+    /// Present and true if the metric has labels: the metadata of its points have a value for each of them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub has_labels: bool,
     /// Why no point has a value: the values of this metric cannot be rolled up.
     pub refused: Option<String>,
     pub points: Vec<Point>,
@@ -161,11 +166,11 @@ pub(super) fn words(words: impl IntoIterator<Item = &'static str>) -> Object {
 }
 
 pub(super) fn metric_type() -> Object {
-    words(MetricType::ALL.map(MetricType::name))
+    words(MetricType::iter().map(MetricType::name))
 }
 
 fn provenance() -> Object {
-    words(Provenance::ALL.map(Provenance::name))
+    words(Provenance::iter().map(Provenance::name))
 }
 
 pub(super) fn cause() -> Object {

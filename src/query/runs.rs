@@ -3,6 +3,7 @@
 use jiff::{Timestamp, civil::Date};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use strum::IntoEnumIterator;
 use utoipa::{ToSchema, openapi::Object};
 use uuid::Uuid;
 
@@ -12,6 +13,7 @@ use super::{
 };
 use crate::{
     collect::Context,
+    config::named_variants,
     store::{Run, RunFilter, RunKind, RunStatus, Trigger},
 };
 
@@ -60,9 +62,8 @@ impl RunsQuery {
                 None
             }
         };
-        let status =
-            parser.words("status", asked.status.as_slice(), "status", &RunStatus::ALL, RunStatus::name);
-        let kind = parser.words("kind", asked.kind.as_slice(), "kind of run", &RunKind::ALL, RunKind::name);
+        let status = parser.words("status", asked.status.as_slice(), "status", &named_variants());
+        let kind = parser.words("kind", asked.kind.as_slice(), "kind of run", &named_variants());
         let (status, kind) = (status.first().copied(), kind.first().copied());
         let identity = cursor::identity(&(status.map(RunStatus::name), kind.map(RunKind::name), days));
         let position = asked.cursor.as_deref().and_then(|cursor| parser.take("cursor", cursor::read(cursor)));
@@ -173,13 +174,13 @@ pub async fn run(context: &Context, id: Uuid) -> Result<RunEntry, QueryError> {
 }
 
 fn kinds() -> Object {
-    words(RunKind::ALL.map(RunKind::name))
+    words(RunKind::iter().map(RunKind::name))
 }
 
 fn triggers() -> Object {
-    words(Trigger::ALL.map(Trigger::name))
+    words(Trigger::iter().map(Trigger::name))
 }
 
 fn statuses() -> Object {
-    words(RunStatus::ALL.map(RunStatus::name))
+    words(RunStatus::iter().map(RunStatus::name))
 }

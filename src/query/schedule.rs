@@ -41,6 +41,8 @@ pub struct LeaderEntry {
     pub seen_at: Timestamp,
     /// Whether a process holds the leader's lock. While no process holds it, nothing is collected on schedule.
     pub is_alive: bool,
+    /// Whether a process holds the lock and has written no heartbeat for 6 minutes: it hangs, and keeps the others from taking over.
+    pub is_silent: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -65,12 +67,14 @@ fn response(context: &Context, state: ScheduleState) -> ScheduleResponse {
     let now = context.now();
     let pause = state.pause(now).cloned().map(PauseEntry::from);
     let next = context.due_times().next_due(now).filter(|_| pause.is_none());
+    let is_silent = state.is_silent(now);
     let entry = |leader: Leader| LeaderEntry {
         host: leader.host,
         process_id: leader.process_id,
         since: leader.since,
         seen_at: leader.seen_at,
         is_alive: state.is_led,
+        is_silent,
     };
     ScheduleResponse {
         next_run: next.map(|(date, at)| NextRun { date, at }),

@@ -180,6 +180,7 @@ impl<'a> SeriesBuilder<'a> {
             interval,
             part: is_part.then_some(SeriesPart { from: range.from, to }),
             roll_up: metric.current_roll_up(),
+            has_labels: definition.measure.has_labels(),
             refused: is_refused(metric, interval).then(|| never_reason(definition).to_owned()),
             points: self.points,
             gaps: gap::gaps(context, metric, &range, dates, without_value, history),

@@ -6,14 +6,15 @@ use jiff::{
     ToSpan,
     civil::{Date, Weekday},
 };
+use strum::IntoEnumIterator;
 
 use super::{
     catalogue::Catalogue, cursor, day, day_range::DayRange, error::QueryError, interval::Interval,
     parameter_parser::ParameterParser,
 };
 use crate::{
-    config::{QuerySettings, WEEKDAYS},
-    metric::{MetricKey, MetricType},
+    config::{QuerySettings, WEEKDAYS, named_variants},
+    metric::MetricKey,
     store::ValuesAsked,
 };
 
@@ -149,22 +150,9 @@ impl ParameterParser {
         let position = asked.cursor.as_deref().and_then(|cursor| {
             self.take("cursor", cursor::read::<CursorFields>(cursor).and_then(Self::position))
         });
-        let (begun_from, begun_to) = position.as_ref().map(|(_, from, to, _)| (*from, *to)).unzip();
-        // A cursor stays with the days it began with, even if another day ends meanwhile.
-        let to = self.day("to", asked.to.as_deref(), begun_to).or(begun_to).unwrap_or(last_finished);
-        let from = self.day("from", asked.from.as_deref(), begun_from).or(begun_from);
-        let from = from.unwrap_or_else(|| to.saturating_sub((default_days - 1).days()));
-        if let Err(message) = DayRange::check(from, to, last_finished) {
-            self.problem(if to > last_finished { "to" } else { "from" }, message);
-        }
-        let names: Vec<_> =
-            asked.intervals.iter().map(|name| Interval::canonical_name(name).to_owned()).collect();
-        let mut intervals = self.words("interval", &names, "interval", &Interval::ALL, Interval::name);
-        intervals.sort_unstable();
-        intervals.dedup();
-        if intervals.is_empty() {
-            intervals.push(Interval::Day);
-        }
+        let begun = position.as_ref().map(|(_, from, to, _)| (*from, *to));
+        let (from, to) = self.range(asked, begun, default_days, last_finished);
+        let intervals = self.intervals(&asked.intervals);
         let week_start =
             asked.week_start.as_deref().and_then(|name| self.week_start(name)).unwrap_or(week_start);
         if asked.judgement && asked.values.as_of.is_some() {
@@ -192,10 +180,40 @@ impl ParameterParser {
         }
     }
 
+    /// `begun` are the days of a cursor, which stays with them even if another day ends meanwhile.
+    fn range(
+        &mut self,
+        asked: &SeriesRequest,
+        begun: Option<(Date, Date)>,
+        default_days: i64,
+        last_finished: Date,
+    ) -> (Date, Date) {
+        let (begun_from, begun_to) = begun.unzip();
+        let to = self.day("to", asked.to.as_deref(), begun_to).or(begun_to).unwrap_or(last_finished);
+        let from = self.day("from", asked.from.as_deref(), begun_from).or(begun_from);
+        let from = from.unwrap_or_else(|| to.saturating_sub((default_days - 1).days()));
+        if let Err(message) = DayRange::check(from, to, last_finished) {
+            self.problem(if to > last_finished { "to" } else { "from" }, message);
+        }
+        (from, to)
+    }
+
+    /// The named intervals, each once, from the shortest; days if none is named.
+    fn intervals(&mut self, names: &[String]) -> Vec<Interval> {
+        let names: Vec<_> = names.iter().map(|name| Interval::canonical_name(name).to_owned()).collect();
+        let mut intervals = self.words("interval", &names, "interval", &named_variants());
+        intervals.sort_unstable();
+        intervals.dedup();
+        if intervals.is_empty() {
+            intervals.push(Interval::Day);
+        }
+        intervals
+    }
+
     fn position(
         (identity, from, to, category, metric_type, interval, next_day): CursorFields,
     ) -> Result<(u64, Date, Date, Position), String> {
-        let metric_type = MetricType::from_name(&metric_type).ok_or(cursor::NOT_A_CURSOR)?;
+        let metric_type = metric_type.parse().map_err(|_| cursor::NOT_A_CURSOR)?;
         if next_day.is_some_and(|day| day <= from || day > to) {
             return Err(cursor::NOT_A_CURSOR.to_owned());
         }
@@ -227,7 +245,7 @@ impl ParameterParser {
         let Some(too_fine) = query.intervals.iter().find(|interval| count(**interval) > max_points) else {
             return;
         };
-        let fitting = Interval::ALL.into_iter().find(|interval| count(*interval) <= max_points);
+        let fitting = Interval::iter().find(|interval| count(*interval) <= max_points);
         let instead = match fitting {
             Some(interval) => format!("request the interval {}, or fewer days", interval.name()),
             None => "request fewer days".to_owned(),

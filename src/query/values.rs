@@ -4,8 +4,9 @@
 
 use std::ops::Range;
 
-use jiff::{Timestamp, ToSpan, civil::Date};
+use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date};
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::{
     catalogue::{Catalogue, CatalogueMetric},
@@ -28,7 +29,7 @@ pub(super) const CHUNK_BYTES: usize = 1024 * 1024;
 const PLAIN_BYTES: usize = 64;
 /// The approximate memory of the metadata of a record without labels, in bytes: a sample size, a sum and a deviation.
 const PARTS_BYTES: usize = 256;
-/// How many runs are read to explain the gaps that there were at an earlier instant.
+/// How many runs are read to explain the gaps that there were at an earlier instant: the last that had started by then.
 const RUNS_AS_OF: i64 = 2_000;
 /// The memory of a label and its value, in bytes: a label has at most 200 characters.
 const LABEL_BYTES: usize = 256;
@@ -176,15 +177,22 @@ pub(super) async fn history(
     }))
 }
 
-/// The runs that had not completed the days of `from..=to` at `instant`, newest first; of the newest [`RUNS_AS_OF`] of those days.
+/// The runs that had not completed the days of `from..=to` at `instant`, newest first; of the newest [`RUNS_AS_OF`] that had started.
 async fn runs_as_of(
     context: &Context,
     from: Date,
     to: Date,
     instant: Timestamp,
 ) -> Result<Vec<LoggedRun>, QueryError> {
-    let filter = RunFilter { days: Some((from, to)), limit: Some(RUNS_AS_OF), ..RunFilter::default() };
-    let known = context.tenant.store.runs(&filter).await?.into_iter().filter(|run| run.started_at <= instant);
+    // Instants have microseconds. No id follows the largest, so that the runs of the given instant itself are left out.
+    let not_started = instant.saturating_add(SignedDuration::from_micros(1)).unwrap_or(instant);
+    let filter = RunFilter {
+        days: Some((from, to)),
+        limit: Some(RUNS_AS_OF),
+        after: Some((not_started, Uuid::max())),
+        ..RunFilter::default()
+    };
+    let known = context.tenant.store.runs(&filter).await?;
     let then = |run: Run| {
         // A run that had not ended was alive: it ended later.
         let is_running = run.completed_at.is_none_or(|ended| ended > instant);
@@ -192,7 +200,7 @@ async fn runs_as_of(
         let is_incomplete = status != RunStatus::Completed;
         is_incomplete.then_some(LoggedRun { run: Run { status, ..run }, is_alive: is_running })
     };
-    Ok(known.filter_map(then).collect())
+    Ok(known.into_iter().filter_map(then).collect())
 }
 
 /// The newest record of each of `metrics` that has one, by parts that `each` is called with one after the other.

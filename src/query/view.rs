@@ -10,7 +10,7 @@ use super::{
     error::{ParameterProblem, QueryError},
 };
 use crate::{
-    collect::{Context, FIRST_DAY},
+    collect::{Context, FIRST_DAY, MAX_CLOCK_DIFFERENCE},
     config::{shown, suggestion},
     store::ValuesAsked,
 };
@@ -38,7 +38,8 @@ pub struct ViewRequest<'a> {
 
 impl View {
     /// # Errors
-    /// [`QueryError::InvalidParameters`] with every problem; when the store fails.
+    /// [`QueryError::InvalidParameters`] with every problem; when the store fails, or a commit that was under way at the instant has not
+    /// ended.
     pub async fn new(
         context: &Context,
         catalogue: &Arc<Catalogue>,
@@ -57,6 +58,7 @@ impl View {
         let Some(instant) = as_of else {
             return Ok(Self { context: context.clone(), catalogue: Arc::clone(catalogue), values });
         };
+        context.tenant.store.settle(instant).await?;
         let versions = context.tenant.store.definition_versions().await?;
         let catalogue = Arc::new(catalogue.as_of(versions, instant));
         Ok(Self { context: context.at(instant), catalogue, values })
@@ -75,21 +77,29 @@ fn as_recorded(name: &str) -> Result<bool, ParameterProblem> {
     }
 }
 
-/// Of a day, its last microsecond in the reporting time zone, or now if it has not ended.
+/// The instant that `as_of` names. A day means its last microsecond in the reporting time zone. A day that has not ended is refused,
+/// because its answer would still change. The clock of the store's database may be ahead of this machine's by [`MAX_CLOCK_DIFFERENCE`], so
+/// an instant up to that much after now is accepted.
 fn instant(context: &Context, text: &str) -> Result<Timestamp, ParameterProblem> {
     let problem = |message: String| ParameterProblem { parameter: "as_of", message };
     let (now, calendar) = (context.now(), &context.tenant.calendar);
+    let store_now = now.saturating_add(MAX_CLOCK_DIFFERENCE).unwrap_or(now);
     let form = "must be an instant, as in 2025-01-31T12:00:00Z, or a day, as in 2025-01-31";
-    let (instant, first) = match (day::parse(text), text.parse::<Timestamp>()) {
+    let instant = match (day::parse(text), text.parse::<Timestamp>()) {
         (Ok(date), _) => {
             let end = calendar.start_of(date.tomorrow().unwrap_or(date));
-            let last = end.checked_sub(SignedDuration::from_micros(1)).unwrap_or(end);
-            (last.min(now), calendar.start_of(date))
+            if end > now {
+                let last = calendar.last_finished(now, SignedDuration::ZERO);
+                return Err(problem(format!(
+                    "the day {date} has not ended; the last finished day is {last}, and an instant may be as late as now, {now}"
+                )));
+            }
+            end.checked_sub(SignedDuration::from_micros(1)).unwrap_or(end)
         }
-        (_, Ok(instant)) => (instant, instant),
+        (_, Ok(instant)) => instant,
         _ => return Err(problem(format!("{form}, not {}", shown(text)))),
     };
-    if first > now {
+    if instant > store_now {
         return Err(problem(format!("{} is in the future; it is {now}", shown(text))));
     }
     if instant < calendar.start_of(FIRST_DAY.tomorrow().unwrap_or(FIRST_DAY)) {

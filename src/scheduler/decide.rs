@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{Timestamp, civil::Date};
+use jiff::{SignedDuration, Timestamp, civil::Date};
 
 use super::attempts::{Attempt, next_attempt};
 use crate::jobs::Task;
+
+/// How long before a day can no longer be observed it is tried once more.
+const LAST_CHANCE: SignedDuration = SignedDuration::from_mins(15);
 
 /// The days of a metric that should be recorded and are not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +33,7 @@ pub enum Step {
     },
 }
 
-/// The state at one survey.
+/// The state at one look at the store.
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {
     pub now: Timestamp,
@@ -39,10 +42,23 @@ pub struct Known<'a> {
 }
 
 impl Known<'_> {
-    /// The collection of `date`, which lacks `missing`; `None` when nothing is missing.
-    pub fn collect(&self, date: Date, missing: &[MetricGaps]) -> Option<Step> {
+    /// The collection of `date`, which lacks `missing`; `None` when nothing is missing. Whatever the pauses, there is an attempt
+    /// shortly before `observed_until`, after which values are reconstructed ones.
+    pub fn collect(&self, date: Date, missing: &[MetricGaps], observed_until: Timestamp) -> Option<Step> {
         let changed_at = missing.iter().map(|metric| metric.changed_at).max()?;
-        Some(self.step(Task::Collect { date, metrics: Vec::new() }, changed_at))
+        let task = Task::Collect { date, metrics: Vec::new() };
+        let last_chance = observed_until.checked_sub(LAST_CHANCE).unwrap_or(Timestamp::MIN);
+        let is_past = |attempt: &&Attempt| attempt.task == task && attempt.ended_at <= self.now;
+        let was_used = self.attempts.iter().find(is_past).is_some_and(|last| last.ended_at >= last_chance);
+        match self.step(task.clone(), changed_at) {
+            Step::Wait { until } if until > last_chance && !was_used && self.now < observed_until => {
+                Some(match self.now < last_chance {
+                    true => Step::Wait { until: last_chance },
+                    false => Step::Start { task, has_failed: true },
+                })
+            }
+            step => Some(step),
+        }
     }
 
     /// The backfills of missed days. Metrics that lack the same range of days are filled together, so that each source
@@ -105,13 +121,41 @@ mod tests {
         let (day, ended_at) = (date(2025, 1, 1), "2025-01-02T00:15:00Z".parse::<Timestamp>().unwrap());
         let task = Task::Collect { date: day, metrics: Vec::new() };
         let attempts = [Attempt { task: task.clone(), status: JobStatus::Failed, ended_at }];
-        let minute = jiff::SignedDuration::from_mins(1);
-        let at = |now| Known { now, attempts: &attempts }.collect(day, &[gaps("a", &[1])]);
+        let minute = SignedDuration::from_mins(1);
+        let until = Timestamp::MAX;
+        let at = |now| Known { now, attempts: &attempts }.collect(day, &[gaps("a", &[1])], until);
         assert_eq!(at(ended_at), Some(Step::Wait { until: ended_at + minute }));
         assert_eq!(at(ended_at + minute), Some(Step::Start { task, has_failed: true }));
-        assert_eq!(Known { now: ended_at, attempts: &attempts }.collect(day, &[]), None);
+        assert_eq!(Known { now: ended_at, attempts: &attempts }.collect(day, &[], until), None);
         let from_the_future = MetricGaps { changed_at: ended_at + minute * 60, ..gaps("a", &[1]) };
-        let step = Known { now: ended_at, attempts: &attempts }.collect(day, &[from_the_future]);
+        let step = Known { now: ended_at, attempts: &attempts }.collect(day, &[from_the_future], until);
         assert_eq!(step, Some(Step::Wait { until: ended_at + minute }));
+    }
+
+    #[test]
+    fn a_day_is_tried_once_more_while_it_can_be_observed() {
+        let (day, ended_at) = (date(2025, 1, 1), "2025-01-02T02:45:00Z".parse::<Timestamp>().unwrap());
+        let task = Task::Collect { date: day, metrics: Vec::new() };
+        let partial = |ended_at| Attempt { task: task.clone(), status: JobStatus::Partial, ended_at };
+        // The third attempt in a row: the next one by the pauses is 200 minutes later, at 06:05.
+        let mut attempts = vec![partial(ended_at); 3];
+        let observed_until = "2025-01-02T06:00:00Z".parse::<Timestamp>().unwrap();
+        let last_chance = observed_until - LAST_CHANCE;
+        let at = |attempts: &[Attempt], now| {
+            Known { now, attempts }.collect(day, &[gaps("a", &[1])], observed_until)
+        };
+        assert_eq!(at(&attempts, ended_at), Some(Step::Wait { until: last_chance }));
+        let start = Step::Start { task: task.clone(), has_failed: true };
+        assert_eq!(at(&attempts, last_chance), Some(start));
+        attempts.insert(0, partial(last_chance));
+        let regular = last_chance + SignedDuration::from_mins(400);
+        assert_eq!(
+            at(&attempts, last_chance),
+            Some(Step::Wait { until: regular }),
+            "there is one last chance"
+        );
+        attempts.remove(0);
+        let by_pauses = ended_at + SignedDuration::from_mins(200);
+        assert_eq!(at(&attempts, observed_until), Some(Step::Wait { until: by_pauses }), "it is too late");
     }
 }

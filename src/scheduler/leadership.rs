@@ -57,8 +57,9 @@ impl Leadership {
         }
         self.checked_at = now;
         if has_passed(self.leader.seen_at, HEARTBEAT_INTERVAL, now) {
-            self.leader.seen_at = now;
-            context.tenant.store.write_leader(&self.leader).await?;
+            let leader = Leader { seen_at: now, ..self.leader.clone() };
+            context.tenant.store.write_leader(&leader).await?;
+            self.leader = leader;
         }
         Ok(true)
     }

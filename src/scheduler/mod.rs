@@ -4,29 +4,30 @@
 //!
 //! **Architecture Invariant:** [`decide`] decides the next steps, as a pure function of the state.
 
+pub mod agenda;
 pub mod attempts;
 pub mod decide;
 mod leadership;
+mod missing_days;
 mod quality;
-mod survey;
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date};
+use jiff::{Timestamp, ToSpan, civil::Date};
 
 use self::{
+    agenda::Agenda,
     attempts::Attempt,
     decide::{Known, Step},
     leadership::Leadership,
     quality::QualityWork,
 };
 use crate::{
-    collect::{Cancellation, CollectError, Context, active_metrics, close_orphaned_runs},
+    collect::{CancellationToken, CollectError, Context, active_metrics, close_orphaned_runs},
     database::Deadline,
     jobs::{ActiveJob, JobRunner, JobStartError, Task},
-    metric::MetricKey,
-    store::{JobFilter, RunKind, SharedWatch, StoreError, Trigger},
-    telemetry::{Counters, LogThrottle},
+    store::{JobFilter, JobKind, SharedWatch, StoreError, Trigger},
+    telemetry::{Counters, OutageLog},
 };
 
 /// The actor of the scheduler's runs, as the collection log names it.
@@ -34,13 +35,6 @@ const ACTOR: &str = "system";
 
 /// How often an instance looks at its clock and at the leader's lock.
 const TICK: Duration = Duration::from_secs(1);
-/// How often the scheduler looks for missed days, in addition to its start, changes of definitions and the end of a
-/// job.
-const CATCH_UP_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
-/// How long after a look that failed, or while the platform is away, the next one follows.
-const RETRY_INTERVAL: SignedDuration = SignedDuration::from_secs(30);
-/// How often, at most, commits of others lead to a look.
-const CHANGE_INTERVAL: SignedDuration = SignedDuration::from_secs(5);
 /// How long the platform may take to answer the question whether it can be reached.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The newest jobs among which earlier attempts are found.
@@ -63,7 +57,7 @@ pub struct Scheduler {
     jobs: Arc<JobRunner>,
     counters: Counters,
     watch: SharedWatch,
-    failures: LogThrottle,
+    failures: OutageLog,
     /// How many recorded days are counted again each night.
     drift_sample_days: usize,
 }
@@ -72,24 +66,12 @@ pub struct Scheduler {
 #[derive(Default)]
 pub struct SchedulerState {
     leadership: Option<Leadership>,
+    /// Whether the runs and jobs of processes that ended before this instance led are closed.
+    has_closed_orphans: bool,
     agenda: Agenda,
-    quality: QualityWork,
-}
-
-/// The next steps of the leader.
-#[derive(Default)]
-struct Agenda {
-    looked_at: Option<Timestamp>,
-    /// The store's marker at the last look.
-    marker: Option<u64>,
-    /// When the next look is due, if nothing happens before.
-    wake_at: Option<Timestamp>,
-    /// When missed days are looked for again; `None`: at the next look.
-    catch_up_at: Option<Timestamp>,
-    /// The active metrics and their versions at the last look.
-    definitions: Vec<(MetricKey, i32)>,
     /// The jobs that this leader started and that have not ended.
     running: Vec<Arc<ActiveJob>>,
+    quality: QualityWork,
 }
 
 impl SchedulerState {
@@ -104,7 +86,11 @@ impl SchedulerState {
 
     /// The jobs that the scheduler started and that have not ended.
     pub fn running(&self) -> &[Arc<ActiveJob>] {
-        &self.agenda.running
+        &self.running
+    }
+
+    fn is_running(&self, kind: JobKind) -> bool {
+        self.running.iter().any(|job| job.kind() == kind)
     }
 }
 
@@ -112,7 +98,7 @@ impl Scheduler {
     /// `watch` notices commits to the store of `context`.
     pub fn new(context: &Context, jobs: Arc<JobRunner>, counters: Counters, watch: SharedWatch) -> Self {
         let context = context.started_by(Trigger::Schedule, ACTOR);
-        let failures = LogThrottle::new();
+        let failures = OutageLog::default();
         Self { context, jobs, counters, watch, failures, drift_sample_days: 0 }
     }
 
@@ -123,7 +109,7 @@ impl Scheduler {
     }
 
     /// Collects until it is stopped. [`JobRunner::stop`] ends the jobs that are running then.
-    pub async fn run(&self, stop: &Cancellation) {
+    pub async fn run(&self, stop: &CancellationToken) {
         let mut state = SchedulerState::default();
         loop {
             self.tick(&mut state).await;
@@ -137,13 +123,24 @@ impl Scheduler {
     /// Takes the lead if no instance has it, and as the leader starts the due tasks. It must be called every second.
     pub async fn tick(&self, state: &mut SchedulerState) {
         let mut done = self.try_tick(state).await;
-        if done.is_ok() {
-            done = self.tend_quality(state).await.map_err(LookError::from);
+        if done.is_ok()
+            && let Err(error) = self.tend_quality(state).await
+        {
+            done = Err(error.into());
         }
-        if let Err(error) = done {
-            state.agenda.wake_at = self.context.now().checked_add(RETRY_INTERVAL).ok();
-            if let Some(suppressed) = self.failures.allow(self.context.now()) {
-                tracing::error!(%error, suppressed, "the scheduler failed; it tries again in a moment");
+        let now = self.context.now();
+        match done {
+            Err(error) => {
+                state.agenda.look_failed(now);
+                if let Some(suppressed) = self.failures.failed(now) {
+                    tracing::error!(%error, suppressed, "the scheduler failed; it tries again in a moment");
+                }
+            }
+            // Most ticks read nothing, and show nothing of the databases.
+            Ok(has_read) => {
+                if has_read && let Some(lasted) = self.failures.ended(now) {
+                    tracing::info!("the scheduler works again, after {lasted:#}");
+                }
             }
         }
         self.counters.scheduler_leads(state.leads());
@@ -151,7 +148,7 @@ impl Scheduler {
 
     /// Judges values and counts recorded days again, unless the leader collects.
     async fn tend_quality(&self, state: &mut SchedulerState) -> Result<(), StoreError> {
-        if !state.leads() || !state.agenda.running.is_empty() {
+        if !state.leads() || !state.running.is_empty() {
             return Ok(());
         }
         let now = self.context.now();
@@ -160,89 +157,90 @@ impl Scheduler {
         state.quality.sample(&self.context, due, self.drift_sample_days).await
     }
 
-    async fn try_tick(&self, state: &mut SchedulerState) -> Result<(), LookError> {
+    /// Returns whether it read the store.
+    async fn try_tick(&self, state: &mut SchedulerState) -> Result<bool, LookError> {
         match &mut state.leadership {
             None => {
-                let Some(leadership) = Leadership::take(&self.context).await? else { return Ok(()) };
+                let Some(leadership) = Leadership::take(&self.context).await? else { return Ok(true) };
                 tracing::info!("this instance leads: it collects from now on");
                 *state = SchedulerState { leadership: Some(leadership), ..SchedulerState::default() };
-                close_orphaned_runs(&self.context, None).await?;
-                self.jobs.close_orphaned().await?;
             }
             Some(leadership) => {
                 if !leadership.still_holds(&self.context).await? {
                     tracing::warn!("this instance has lost the leader's lock, and stands by");
                     state.leadership = None;
                     state.quality = QualityWork::default();
-                    return Ok(());
+                    return Ok(false);
                 }
             }
         }
-        let agenda = &mut state.agenda;
-        let now = self.context.now();
-        if agenda.forget_ended_jobs() {
-            agenda.wake_at = None;
-            agenda.catch_up_at = None;
+        if !state.has_closed_orphans {
+            close_orphaned_runs(&self.context, None).await?;
+            self.jobs.close_orphaned().await?;
+            state.has_closed_orphans = true;
         }
-        if !agenda.is_look_due(now, self.watch.marker()) {
+        let now = self.context.now();
+        let before = state.running.len();
+        state.running.retain(|job| job.is_running());
+        if state.running.len() < before {
+            state.agenda.job_ended();
+        }
+        // The version is read before the store is, so that no commit is missed.
+        let version = self.watch.store_version();
+        if !state.agenda.is_look_due(now, version) {
+            return Ok(false);
+        }
+        let last_due = state.agenda.begin_look(now, version, &self.context.due_times());
+        self.look(state, now, last_due).await?;
+        Ok(true)
+    }
+
+    /// Starts the due tasks, `last_due` being the last day that is due.
+    async fn look(
+        &self,
+        state: &mut SchedulerState,
+        now: Timestamp,
+        last_due: Option<Date>,
+    ) -> Result<(), LookError> {
+        let schedule = self.context.tenant.store.schedule_state().await?;
+        if let Some(pause) = schedule.pause(now) {
+            state.agenda.wake_until(pause.until);
             return Ok(());
         }
-        // The marker is read before the store is, so that no commit is missed.
-        (agenda.looked_at, agenda.marker) = (Some(now), self.watch.marker());
-        let wake_at = self.look(agenda, now).await?;
-        agenda.wake_at = Some(wake_at);
+        let Some(last_due) = last_due else { return Ok(()) };
+        for (trigger, step) in self.steps(state, now, last_due).await? {
+            match step {
+                Step::Wait { until } => state.agenda.wait(trigger, until),
+                Step::Start { has_failed: true, .. } if !self.can_reach_platform().await => {
+                    state.agenda.wait(trigger, agenda::retry_at(now));
+                }
+                Step::Start { task, .. } => self.start(state, task, trigger).await?,
+            }
+        }
         Ok(())
     }
 
-    /// Starts the due tasks. Returns the time of the next survey, if no event comes before.
-    async fn look(&self, agenda: &mut Agenda, now: Timestamp) -> Result<Timestamp, LookError> {
-        let due = self.context.due_times();
-        let next_due = due.next_due(now).map(|(_, at)| at);
-        let mut wake_at = now.checked_add(CATCH_UP_INTERVAL).unwrap_or(Timestamp::MAX);
-        wake_at = next_due.map_or(wake_at, |at| wake_at.min(at));
-        let state = self.context.tenant.store.schedule_state().await?;
-        if let Some(pause) = state.pause(now) {
-            return Ok(pause.until.map_or(wake_at, |until| wake_at.min(until)));
-        }
-        let Some(last_due) = due.last_due(now) else { return Ok(wake_at) };
-        for (trigger, step) in self.steps(agenda, now, last_due).await? {
-            let until = match step {
-                Step::Wait { until } => until,
-                Step::Start { has_failed: true, .. } if !self.can_reach_platform().await => {
-                    now.checked_add(RETRY_INTERVAL).unwrap_or(Timestamp::MAX)
-                }
-                Step::Start { task, .. } => {
-                    let job = self.start(agenda, task, trigger).await?;
-                    agenda.running.push(job);
-                    continue;
-                }
-            };
-            wake_at = wake_at.min(until);
-            if trigger == Trigger::CatchUp {
-                agenda.catch_up_at = agenda.catch_up_at.map(|at| at.min(until));
-            }
-        }
-        Ok(wake_at)
-    }
-
-    /// Starts a job. If that fails, the next survey finds the missing days again.
+    /// Starts a job. If that fails, the next look finds the missing days again.
     async fn start(
         &self,
-        agenda: &mut Agenda,
+        state: &mut SchedulerState,
         task: Task,
         trigger: Trigger,
-    ) -> Result<Arc<ActiveJob>, JobStartError> {
-        let started = self.jobs.start(task, trigger, ACTOR).await;
-        if started.is_err() {
-            agenda.catch_up_at = None;
+    ) -> Result<(), JobStartError> {
+        match self.jobs.start(task, trigger, ACTOR).await {
+            Ok(job) => state.running.push(job),
+            Err(error) => {
+                state.agenda.catch_up_again();
+                return Err(error);
+            }
         }
-        started
+        Ok(())
     }
 
     /// The due day and, every hour, the missed days before it.
     async fn steps(
         &self,
-        agenda: &mut Agenda,
+        state: &mut SchedulerState,
         now: Timestamp,
         last_due: Date,
     ) -> Result<Vec<(Trigger, Step)>, LookError> {
@@ -255,19 +253,18 @@ impl Scheduler {
         let attempts: Vec<_> = jobs.iter().filter_map(Attempt::of).collect();
         let known = Known { now, attempts: &attempts };
         let mut steps = Vec::new();
-        if !agenda.is_at(RunKind::Collect) {
-            let missing = survey::missing_on(&self.context, &metrics, last_due).await?;
-            steps.extend(known.collect(last_due, &missing).map(|step| (Trigger::Schedule, step)));
+        if !state.is_running(JobKind::Collect) {
+            let missing = missing_days::missing_on(&self.context, &metrics, last_due).await?;
+            let step = known.collect(last_due, &missing, self.context.observed_until(last_due));
+            steps.extend(step.map(|step| (Trigger::Schedule, step)));
         }
         let definitions: Vec<_> =
             metrics.iter().map(|metric| (metric.definition.key(), metric.version)).collect();
-        let is_due = agenda.is_catch_up_due(now) || agenda.definitions != definitions;
-        if is_due && !agenda.is_at(RunKind::Backfill) {
+        if state.agenda.is_catch_up_due(now, &definitions) && !state.is_running(JobKind::Backfill) {
             let last = last_due.saturating_sub(1.day());
-            let missed = survey::missed_until(&self.context, &metrics, last).await?;
+            let missed = missing_days::missed_until(&self.context, &metrics, last).await?;
             steps.extend(known.catch_up(&missed).into_iter().map(|step| (Trigger::CatchUp, step)));
-            agenda.catch_up_at = now.checked_add(CATCH_UP_INTERVAL).ok();
-            agenda.definitions = definitions;
+            state.agenda.caught_up(now, definitions);
         }
         Ok(steps)
     }
@@ -275,31 +272,5 @@ impl Scheduler {
     async fn can_reach_platform(&self) -> bool {
         let opening = self.context.tenant.platform.open_cut(Deadline::after(PROBE_TIMEOUT));
         matches!(tokio::time::timeout(PROBE_TIMEOUT, opening).await, Ok(Ok(_)))
-    }
-}
-
-impl Agenda {
-    /// Whether a job that this leader started has ended.
-    fn forget_ended_jobs(&mut self) -> bool {
-        let before = self.running.len();
-        self.running.retain(|job| job.is_running());
-        self.running.len() < before
-    }
-
-    fn is_at(&self, kind: RunKind) -> bool {
-        self.running.iter().any(|job| job.kind() == kind)
-    }
-
-    fn is_look_due(&self, now: Timestamp, marker: Option<u64>) -> bool {
-        let (Some(looked_at), Some(wake_at)) = (self.looked_at, self.wake_at) else { return true };
-        // A clock that was set back may have made other days due.
-        now < looked_at
-            || now >= wake_at
-            || marker != self.marker && now.duration_since(looked_at) >= CHANGE_INTERVAL
-    }
-
-    fn is_catch_up_due(&self, now: Timestamp) -> bool {
-        // A time that is further away than the interval was set before the clock was set back.
-        self.catch_up_at.is_none_or(|at| now >= at || at.duration_since(now) > CATCH_UP_INTERVAL)
     }
 }

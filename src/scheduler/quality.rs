@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 
 use crate::{
     clock::has_passed,
-    collect::{Cancellation, CollectError, Context, judge_unjudged, sample_drift},
+    collect::{CancellationToken, CollectError, Context, judge_unjudged, sample_drift},
     store::StoreError,
 };
 
@@ -66,14 +66,15 @@ impl QualityWork {
         if days == 0 || self.sampled == Some(date) || self.sampling.is_some() {
             return Ok(());
         }
-        self.sampled = Some(date);
         // Another leader may have done it since the day was due.
-        if !context.tenant.store.drift_samples(due_at, 1).await?.is_empty() {
+        let is_done = !context.tenant.store.drift_samples(due_at, 1).await?.is_empty();
+        self.sampled = Some(date);
+        if is_done {
             return Ok(());
         }
         let context = context.clone();
         self.sampling = Some(Sampling(tokio::spawn(async move {
-            match sample_drift(&context, date, days, &Cancellation::never()).await {
+            match sample_drift(&context, date, days, &CancellationToken::new()).await {
                 Ok(compared) => tracing::debug!(compared, "counted recorded days again"),
                 Err(CollectError::NoDefinitions) => {}
                 Err(error) => {

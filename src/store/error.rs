@@ -1,5 +1,6 @@
 //! The errors of a store.
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::database::{Fault, FaultClass};
@@ -22,20 +23,36 @@ pub enum StoreError {
     OfFile { category: String },
     #[error("the store {location} holds something that Daymark did not write: {what}")]
     Corrupt { location: String, what: String },
+    #[error(
+        "a commit that was under way at {instant} has not ended, so the answer about that instant may still change; ask again in a moment"
+    )]
+    Unsettled { instant: Timestamp },
     #[error("the store {location}: {fault}{}", advice(.fault))]
     Fault { location: String, fault: Fault },
 }
 
 impl StoreError {
-    pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Fault { fault, .. } if fault.is_transient())
+    /// The message of a pool whose time to wait for a session has passed. The pool does not know the reason.
+    pub(super) const WITHOUT_SESSION: &str =
+        "it accepts no connection, or all connections of this process are busy";
+
+    pub(super) fn is_without_session(&self) -> bool {
+        matches!(self, Self::Fault { fault, .. } if fault.message == Self::WITHOUT_SESSION)
     }
 
-    /// Whether a trigger or a unique key refused a row: another one of the same day came first.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Fault { fault, .. } => fault.is_transient(),
+            Self::Unsettled { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether a trigger refused a revision because another one of the same day came first.
     pub fn is_conflict(&self) -> bool {
-        // SQLite's codes are those of a trigger's RAISE and of a constraint.
-        const CODES: [&str; 4] = ["23001", "23505", "sqlite:1811", "sqlite:19"];
-        matches!(self, Self::Fault { fault, .. } if fault.sqlstate.as_deref().is_some_and(|code| CODES.contains(&code)))
+        // As `0002_immutability.sql` of both stores says it. Their codes are those of every refusal by a trigger.
+        const MESSAGES: [&str; 2] = ["another revision of the day came first", "taken back before"];
+        matches!(self, Self::Fault { fault, .. } if MESSAGES.iter().any(|message| fault.message.contains(message)))
     }
 
     /// Whether the role lacks a privilege.
@@ -48,6 +65,9 @@ impl StoreError {
 fn advice(fault: &Fault) -> String {
     let advice = match (fault.class, fault.sqlstate.as_deref()) {
         (_, Some("sqlite:14")) => "let this user write to the file and to its directory",
+        (_, Some("25006")) => {
+            "its database takes no changes: name a primary in its URL, or turn `default_transaction_read_only` off"
+        }
         (FaultClass::Full, _) => "free some space and try again; committed records are kept",
         (class, sqlstate) => match (fault.connection_hint(), class, sqlstate) {
             (Some(hint), ..) => hint,

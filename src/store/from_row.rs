@@ -7,15 +7,12 @@ use super::{
     row::{Columns, UnreadableRows},
 };
 use crate::{
-    judgement::{Baseline, Judgement, Reason, Verdict},
-    metric::{Decimal, MetricKey, MetricType, Provenance, Record},
+    judgement::{Baseline, Judgement},
+    metric::{Decimal, MetricKey, Provenance, Record},
 };
 
 pub(super) fn metric_key(row: &impl Columns) -> Result<MetricKey, sqlx::Error> {
-    Ok(MetricKey {
-        metric_type: row.word("metric_type", MetricType::from_name)?,
-        category: row.get("metric_category")?,
-    })
+    Ok(MetricKey { metric_type: row.variant("metric_type")?, category: row.get("metric_category")? })
 }
 
 pub(super) fn key_and_date(row: &impl Columns) -> Result<(Date, MetricKey), sqlx::Error> {
@@ -28,7 +25,7 @@ pub(super) fn record(row: &impl Columns) -> Result<Record, sqlx::Error> {
         key: metric_key(row)?,
         value: row.parsed("value")?,
         metadata: row.object("metadata")?,
-        provenance: row.word("provenance", Provenance::from_name)?,
+        provenance: row.variant("provenance")?,
         definition_version: row.get("definition_version")?,
         collection_id: row.uuid("collection_id")?,
         collection_timestamp: row.instant("collection_timestamp")?,
@@ -89,7 +86,7 @@ fn add_row(series: &mut SeriesDays, row: &impl Columns, date: Date) -> Result<()
     }
     let recorded = std::mem::replace(&mut day.value, row.parsed("value")?);
     day.correction = Some(Box::new(ValueCorrection { revision, recorded }));
-    day.provenance = row.word("provenance", Provenance::from_name)?;
+    day.provenance = row.variant("provenance")?;
     day.metadata = row.optional_object("metadata")?.map(Box::new);
     if let Some(version) = row.get("definition_version")? {
         day.definition_version = version;
@@ -105,7 +102,7 @@ fn recorded_day(row: &impl Columns, date: Date) -> Result<RecordedDay, sqlx::Err
     Ok(RecordedDay {
         date,
         value: row.parsed("value")?,
-        provenance: row.word("provenance", Provenance::from_name)?,
+        provenance: row.variant("provenance")?,
         definition_version: row.get("definition_version")?,
         metadata: row.optional_object("metadata")?.map(Box::new),
         judgement: judgement_json(row).map(Box::new),
@@ -172,8 +169,8 @@ fn judgement_json(row: &impl Columns) -> Option<Judgement> {
     let baseline = json.baseline_from.zip(json.baseline_to);
     Some(Judgement {
         judge_version: json.judge_version,
-        verdict: Verdict::from_name(&json.verdict)?,
-        reason: json.reason.as_deref().and_then(Reason::from_name),
+        verdict: json.verdict.parse().ok()?,
+        reason: json.reason.and_then(|reason| reason.parse().ok()),
         expected: json.expected_low.zip(json.expected_high),
         score: json.score,
         baseline: baseline.map(|(from, to)| Baseline { days: json.baseline_days, from, to }),

@@ -3,7 +3,7 @@
 //!
 //! **Architecture Invariant:** nothing above this layer writes SQL against Daymark's tables.
 //! **Architecture Invariant:** the contract has no way to change or delete a record or a finished log entry, and the
-//! databases refuse it too.
+//! databases refuse it too. The one exception is [`Redactions::redact`], which replaces a label by a placeholder.
 
 mod contract;
 mod definition_writes;
@@ -17,6 +17,8 @@ mod options;
 mod outbox;
 mod postgres;
 mod row;
+mod series_plan;
+mod sought_label;
 mod sql_store;
 mod sqlite;
 mod statement;
@@ -25,3 +27,4 @@ pub use contract::*;
 pub use error::StoreError;
 pub use open::{open, open_without_waiting};
 pub use options::{DEFAULT_SCHEMA, StoreOptions};
+pub use series_plan::series_statement;

@@ -1,13 +1,9 @@
 //! How columns become domain values, and how a column that cannot be read becomes [`StoreError::Corrupt`].
 
-use std::{
-    collections::BTreeMap,
-    error::Error,
-    str::FromStr,
-    sync::{Mutex, PoisonError},
-};
+use std::{collections::BTreeMap, error::Error, str::FromStr};
 
 use jiff::{Timestamp, civil::Date};
+use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use sqlx::{
     Decode, Postgres, Row, Sqlite, Type, error::UnexpectedNullError, postgres::PgRow, sqlite::SqliteRow,
@@ -29,10 +25,7 @@ pub(super) fn failed(location: &str, error: sqlx::Error) -> StoreError {
         },
         sqlx::Error::PoolTimedOut => StoreError::Fault {
             location: location.to_owned(),
-            fault: Fault::new(
-                FaultClass::Unreachable,
-                "it accepts no connection, or all connections of this process are busy",
-            ),
+            fault: Fault::new(FaultClass::Unreachable, StoreError::WITHOUT_SESSION),
         },
         other => StoreError::Fault { location: location.to_owned(), fault: Fault::from(other) },
     }
@@ -75,7 +68,7 @@ impl UnreadableRows {
     pub(super) fn log(self, location: &str, table: &'static str) {
         static THROTTLES: Mutex<BTreeMap<&str, LogThrottle>> = Mutex::new(BTreeMap::new());
         let Self { rows: left_out, first: Some(error) } = self else { return };
-        let mut throttles = THROTTLES.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut throttles = THROTTLES.lock();
         if let Some(suppressed) = throttles.entry(table).or_default().allow_now() {
             tracing::error!(location, table, left_out, suppressed, %error, "left out rows that cannot be read; daymark check names what is wrong");
         }
@@ -135,10 +128,10 @@ pub(super) trait Columns {
         not_null(column, self.optional_parsed(column)?)
     }
 
-    /// A text that holds one of a few words.
-    fn word<T>(&self, column: &'static str, from_name: impl Fn(&str) -> Option<T>) -> Result<T, sqlx::Error> {
+    /// A text that holds the name of a variant.
+    fn variant<T: FromStr>(&self, column: &'static str) -> Result<T, sqlx::Error> {
         let name = self.text(column)?;
-        from_name(name).ok_or_else(|| undecodable(column, format!("`{name}` is not one of the known values")))
+        name.parse().map_err(|_| undecodable(column, format!("`{name}` is not one of the known values")))
     }
 
     /// An integer that is not negative.

@@ -4,13 +4,15 @@
 use std::{borrow::Cow, ops::DerefMut, path::Path, time::Duration};
 
 use async_trait::async_trait;
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
+use uuid::Uuid;
 
 use super::{
     Held, IntegrityFinding, LockName, LoggedRun, MigrationNames, RecordedDays, ScheduleState, SeriesQuestion,
     SharedWatch, StoreError, ValuesAsked,
     outbox::NewEvent,
     row::{self, Columns},
+    sought_label::SoughtLabel,
     statement::Statement,
 };
 use crate::{
@@ -50,34 +52,44 @@ pub(super) fn values_in_force(values: ValuesAsked, as_of: Option<&str>) -> Strin
     )
 }
 
-/// A CTE of the revisions that are in force: those that are no reversal, and that are neither taken back nor followed by another that
-/// is not. `as_of` is the placeholder for the instant that is asked about, as the rest of the statement writes its placeholders; without it, it is now.
+/// A CTE of the revisions that are in force, as [`is_in_force`] says.
 pub(super) fn revisions_in_force(as_of: Option<&str>) -> String {
-    let until =
-        |alias: &str| as_of.map_or(String::new(), |instant| format!(" AND {alias}.created_at <= {instant}"));
-    let of_its_day = |alias: &str| {
-        format!(
-            "{alias}.tenant_id = kept.tenant_id AND {alias}.metric_category = kept.metric_category
-              AND {alias}.metric_type = kept.metric_type AND {alias}.metric_date = kept.metric_date{}",
-            until(alias)
-        )
-    };
     format!(
         "revisions_in_force AS NOT MATERIALIZED (
             SELECT kept.tenant_id, kept.metric_date, kept.metric_type, kept.metric_category, kept.revision, kept.kind, kept.value,
                 kept.metadata, kept.definition_version
             FROM metric_revisions AS kept
-            WHERE kept.kind <> 'reversal'{} AND NOT EXISTS (
-                SELECT 1 FROM metric_revisions AS later
-                WHERE {}
-                  AND (later.takes_back = kept.revision
-                       OR later.revision > kept.revision AND later.kind <> 'reversal' AND NOT EXISTS (
-                           SELECT 1 FROM metric_revisions AS reversal
-                           WHERE {} AND reversal.takes_back = later.revision
-                       ))
-            )
+            WHERE {}
         )",
-        until("kept"),
+        is_in_force("kept", as_of)
+    )
+}
+
+/// The condition that the revision `kept` is in force: it is no reversal, and it is neither taken back nor followed by another revision
+/// that is not. `as_of` is the placeholder for the instant that is asked about, as the rest of the statement writes its placeholders;
+/// without it, it is now. The later revisions of a day are counted instead of asked for with NOT EXISTS, which PostgreSQL may turn
+/// into a join that compares all revisions of a metric with each other.
+pub(super) fn is_in_force(kept: &str, as_of: Option<&str>) -> String {
+    let until =
+        |alias: &str| as_of.map_or(String::new(), |instant| format!(" AND {alias}.created_at <= {instant}"));
+    let of_its_day = |alias: &str| {
+        format!(
+            "{alias}.tenant_id = {kept}.tenant_id AND {alias}.metric_category = {kept}.metric_category
+              AND {alias}.metric_type = {kept}.metric_type AND {alias}.metric_date = {kept}.metric_date{}",
+            until(alias)
+        )
+    };
+    format!(
+        "{kept}.kind <> 'reversal'{} AND 0 = (
+            SELECT count(*) FROM metric_revisions AS later
+            WHERE {}
+              AND (later.takes_back = {kept}.revision
+                   OR later.revision > {kept}.revision AND later.kind <> 'reversal' AND NOT EXISTS (
+                       SELECT 1 FROM metric_revisions AS reversal
+                       WHERE {} AND reversal.takes_back = later.revision
+                   ))
+        )",
+        until(kept),
         of_its_day("later"),
         of_its_day("reversal"),
     )
@@ -125,12 +137,20 @@ pub(super) struct OwnStatements {
     pub select_span: &'static str,
     /// Changes an annotation; the time is that of the database's clock.
     pub change_annotation: &'static str,
-    /// Inserts judgements from the array of objects `$2`; the caller appends what happens to earlier ones.
+    /// Inserts judgements from the array of objects `$2`, except those whose value or history has a revision after `$3`: that of the
+    /// day and of the 57 days before it, as the triggers that delete judgements have it. The caller appends what happens to earlier ones.
     pub add_judgements: &'static str,
     /// Inserts recounts, as `add_judgements` does.
     pub add_drift_samples: &'static str,
     /// Inserts the revisions of the batch `$2` from the array of objects `$6`, unless there are some of this batch.
     pub add_revisions: &'static str,
+    /// Renews the statistics of the table of revisions, where the planner uses statistics.
+    pub analyze_revisions: Option<&'static str>,
+    /// Lets no redaction be made until the transaction ends, and the same for other redactions and all commits of values that name
+    /// labels, if the transaction is not the only writer anyway.
+    pub lock_redactions: Option<[&'static str; 2]>,
+    /// The end of a SELECT that locks its rows until the transaction ends; empty where the transaction is the only writer anyway.
+    pub for_update: &'static str,
     /// The clock of the database, as `now`.
     pub now: &'static str,
 }
@@ -147,6 +167,12 @@ pub(super) trait SqlStore: Send + Sync {
     /// The store in messages, without a password.
     fn shown(&self) -> &str;
     fn retry_policy(&self) -> RetryPolicy;
+
+    /// The reason why the pool got no session. `error` is the pool's error, which only says that it waited; where the server refuses
+    /// connections, the returned error has the server's message.
+    async fn why_no_session(&self, error: StoreError) -> StoreError {
+        error
+    }
     /// How long an operation may take; `None` where the database is in this process. Its statements end before, so that a server that
     /// has not answered by then hangs, or can no longer be reached over this connection.
     fn answer_timeout(&self) -> Option<Duration>;
@@ -171,7 +197,7 @@ pub(super) trait SqlStore: Send + Sync {
 /// The outbox of one database.
 #[async_trait]
 pub(super) trait SqlEvents: SqlStore {
-    /// Writes the events in the transaction of the commit that made them true, as its last statement but for COMMIT.
+    /// Writes the events in the transaction of the commit that made them true, as the last statement before COMMIT.
     async fn insert_events(
         &self,
         session: &mut Self::Session,
@@ -203,7 +229,7 @@ pub(super) trait SqlRecords: SqlStore {
         categories: Option<&[String]>,
     ) -> Result<Vec<Self::Row>, StoreError>;
     async fn select_series(&self, question: &SeriesQuestion) -> Result<Vec<Self::Row>, StoreError>;
-    /// The newest value of each of `metrics` but for `skipped` that are newer.
+    /// The newest value of each of `metrics` after leaving out the `skipped` newest ones.
     async fn select_latest(
         &self,
         metrics: &[MetricKey],
@@ -211,6 +237,8 @@ pub(super) trait SqlRecords: SqlStore {
         values: ValuesAsked,
     ) -> Result<Vec<Self::Row>, StoreError>;
     async fn count_records(&self, day: Date, skipped: &[Date]) -> Result<Vec<Self::Row>, StoreError>;
+    /// Whether every commit of records and revisions whose time is at or before `instant` has ended.
+    async fn is_settled(&self, instant: Timestamp) -> Result<bool, StoreError>;
 }
 
 /// How one database inserts records.
@@ -227,11 +255,48 @@ pub(super) trait SqlCommits: SqlStore {
     ) -> Result<(Vec<(Date, MetricKey)>, u64), sqlx::Error>;
 }
 
+/// How one database replaces a label in what is immutable otherwise.
+#[async_trait]
+pub(super) trait SqlRedactions: SqlEvents {
+    /// Whether the metadata `@metadata@` may name the label that has the hash `$2`. It leaves out what certainly does not.
+    const NAMES_LABEL: &'static str;
+
+    /// Lets the transaction change texts of immutable rows. What it returns ends that in [`Self::end_redacting`].
+    async fn begin_redacting(&self, session: &mut Self::Session) -> Result<Vec<String>, sqlx::Error>;
+
+    /// Replaces the label of a redaction, whose entry is in the log, in all records and revisions of the metrics, and the reasons of
+    /// batches of revisions, by their ids.
+    async fn redact_values(
+        &self,
+        session: &mut Self::Session,
+        redaction: &RedactedValues<'_>,
+    ) -> Result<(), sqlx::Error>;
+
+    async fn end_redacting(&self, session: &mut Self::Session, begun: Vec<String>)
+    -> Result<(), sqlx::Error>;
+
+    /// See [`super::Redactions::rewrite_after_redaction`].
+    async fn rewrite(&self) -> Result<Option<String>, StoreError>;
+}
+
+/// What [`SqlRedactions::redact_values`] replaces.
+pub(super) struct RedactedValues<'a> {
+    pub redaction: Uuid,
+    pub sought: &'a SoughtLabel<'a>,
+    pub metrics: &'a [MetricKey],
+    pub reasons: &'a [(String, String)],
+}
+
 /// The operations on the store as a whole that each database implements by itself.
 #[async_trait]
 pub(super) trait SqlUpkeep: SqlStore {
     /// Names and statements of the migrations, in the order of their application.
     const MIGRATIONS: &'static [(&'static str, &'static str)];
+
+    /// The statement before the migrations that lets them find their schema, where they need one.
+    fn script_head(&self) -> String {
+        String::new()
+    }
 
     async fn migrate_tables(&self) -> Result<MigrationNames, StoreError>;
     async fn missing_migrations(&self) -> Result<MigrationNames, StoreError>;
@@ -258,11 +323,15 @@ pub(super) async fn answered<T>(
     operation: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
     let Some(limit) = store.answer_timeout() else { return operation.await };
-    tokio::time::timeout(limit, operation).await.unwrap_or_else(|_| {
+    let done = tokio::time::timeout(limit, operation).await.unwrap_or_else(|_| {
         let message = format!("the server has not answered within {} s", limit.as_secs());
         let fault = Fault::new(FaultClass::Unreachable, message);
         Err(StoreError::Fault { location: store.shown().to_owned(), fault })
-    })
+    });
+    match done {
+        Err(error) if error.is_without_session() => Err(store.why_no_session(error).await),
+        done => done,
+    }
 }
 
 /// Reads the rows of `table` that a statement selects with `read`; see [`row::readable`].

@@ -10,6 +10,7 @@ use std::{
 
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use strum::IntoStaticStr;
 
 use super::{
     log,
@@ -41,7 +42,8 @@ pub struct Counters {
 }
 
 /// The outcome of a look-up in the cache of answers.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum CacheOutcome {
     Hit,
     Miss,
@@ -181,10 +183,6 @@ fn is_query(method: &str, route: &str, status: u16) -> bool {
 
 impl CacheOutcome {
     fn name(self) -> &'static str {
-        match self {
-            Self::Hit => "hit",
-            Self::Miss => "miss",
-            Self::Bypass => "bypass",
-        }
+        self.into()
     }
 }

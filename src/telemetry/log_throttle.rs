@@ -1,11 +1,9 @@
 //! Throttling of log messages that would otherwise be written with every request while a fault lasts.
 
-use std::{
-    sync::{LazyLock, Mutex, PoisonError},
-    time::Instant,
-};
+use std::{sync::LazyLock, time::Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 
 const INTERVAL: SignedDuration = SignedDuration::from_secs(10);
 
@@ -26,15 +24,13 @@ impl LogThrottle {
 
     /// The same as [`LogThrottle::allow`], by a monotonic clock: for callers that have no other.
     pub fn allow_now(&self) -> Option<u64> {
-        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-        let elapsed = SignedDuration::try_from(START.elapsed()).unwrap_or(SignedDuration::MAX);
-        self.allow(Timestamp::UNIX_EPOCH.checked_add(elapsed).unwrap_or(Timestamp::MAX))
+        self.allow(monotonic_now())
     }
 
     /// Returns how many messages were suppressed since the last one, if this one may be written; otherwise `None`, and
     /// this one is counted as suppressed.
     pub fn allow(&self, now: Timestamp) -> Option<u64> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.0.lock();
         let elapsed = state.written_at.map(|at| now.duration_since(at));
         // A clock that was set back must not suppress messages until it catches up.
         if elapsed.is_some_and(|elapsed| elapsed < INTERVAL && !elapsed.is_negative()) {
@@ -44,6 +40,13 @@ impl LogThrottle {
         state.written_at = Some(now);
         Some(std::mem::take(&mut state.left_out))
     }
+}
+
+/// The time since the first call, as an instant after 1970. It is monotonic: setting the machine's clock does not change it.
+pub(super) fn monotonic_now() -> Timestamp {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let elapsed = SignedDuration::try_from(START.elapsed()).unwrap_or(SignedDuration::MAX);
+    Timestamp::UNIX_EPOCH.checked_add(elapsed).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

@@ -5,9 +5,11 @@ pub mod counters;
 mod exposition;
 pub mod log;
 mod log_throttle;
+mod outage_log;
 mod query_times;
 
 pub use counters::Counters;
 pub use exposition::Exposition;
 pub use log_throttle::LogThrottle;
+pub use outage_log::OutageLog;
 pub use query_times::QueryTimes;

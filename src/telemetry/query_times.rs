@@ -3,9 +3,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
+
+use parking_lot::Mutex;
 
 /// How many minutes are remembered, the current one included.
 const WINDOW_MINUTES: u64 = 60;
@@ -65,7 +66,7 @@ impl QueryWindow {
     }
 
     fn record_in(&self, number: u64, duration: Duration, has_failed: bool) {
-        let mut minutes = self.minutes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut minutes = self.minutes.lock();
         if minutes.back().is_none_or(|last| last.number < number) {
             minutes.retain(|minute| minute.number + WINDOW_MINUTES > number);
             minutes.push_back(Minute::new(number));
@@ -79,7 +80,7 @@ impl QueryWindow {
     }
 
     fn summary_in(&self, number: u64) -> Option<QueryTimes> {
-        let minutes = self.minutes.lock().unwrap_or_else(PoisonError::into_inner);
+        let minutes = self.minutes.lock();
         let recent = || minutes.iter().filter(|minute| minute.number + WINDOW_MINUTES > number);
         let answered: u64 = recent().map(|minute| minute.answered).sum();
         if answered == 0 {
@@ -162,7 +163,7 @@ mod tests {
         assert!(later.p95_seconds < 0.003, "{later:?}");
         assert_eq!(window.summary_in(90), None);
         window.record_in(200, ms(2), false);
-        assert_eq!(window.minutes.lock().unwrap().len(), 1, "old minutes take no memory");
+        assert_eq!(window.minutes.lock().len(), 1, "old minutes take no memory");
     }
 
     #[test]

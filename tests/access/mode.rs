@@ -8,6 +8,7 @@ use daymark::{
     database::DatabaseUrl,
     identity::Secret,
 };
+use strum::IntoEnumIterator;
 
 use crate::world::{P256, World, key_set, public, show};
 
@@ -29,7 +30,7 @@ async fn a_server_without_authentication_needs_a_loopback_address_and_sqlite() {
         let invalid =
             Credentials { authorization: Some("Bearer invalid"), api_key: Some("invalid"), address };
         let principal = access.authenticate(invalid).await.unwrap();
-        assert!(principal.role == Role::Service && Scope::ALL.iter().all(|scope| principal.may(*scope)));
+        assert!(principal.role == Role::Service && Scope::iter().all(|scope| principal.may(scope)));
     }
     for (listen, url, because) in [
         ("0.0.0.0:8640", &sqlite, "0.0.0.0:8640 is not a loopback address"),

@@ -64,14 +64,17 @@ const ROWS: &str = r#"
         FROM generate_series(0, 30) AS day;
     INSERT INTO daymark.metric_revisions (tenant_id, batch_id, metric_date, metric_type, metric_category, kind, basis, reason, author)
         VALUES ('default', '00000000-0000-0000-0000-000000000003', '2025-01-01', 'count', 'posts', 'withdrawal', 'manual', 'test', 'cli:test');
+    INSERT INTO daymark.redactions (tenant_id, id, placeholder, label_hash, reason, author, places)
+        VALUES ('default', '00000000-0000-0000-0000-000000000004', 'redacted-0123456789abcdef', sha256('x'), 'test', 'cli:test', '{}');
     INSERT INTO daymark.jobs (id, tenant_id, kind, spec, trigger, actor, status, created_at, host, process_id)
         VALUES ('00000000-0000-0000-0000-000000000002', 'default', 'collect', '{}', 'cli', 'cli:test', 'queued', now(), '', 1);
     INSERT INTO daymark.events (tenant_id, kind, subject) VALUES ('default', 'day_recorded', '{"date": "2025-01-01", "collection_id": "00000000-0000-0000-0000-000000000001"}');"#;
 
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "daily_metrics",
     "daily_metrics_2025",
     "metric_revisions",
+    "redactions",
     "metric_definitions",
     "metric_definition_versions",
     "metric_collection_log",
@@ -322,7 +325,7 @@ async fn every_table_has_row_level_security() {
     .unwrap();
     let tables: BTreeMap<String, (bool, bool)> =
         rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect();
-    assert_eq!(tables.len(), 21, "{tables:?}");
+    assert_eq!(tables.len(), 22, "{tables:?}");
     assert!(tables.contains_key("daily_metrics_2021"));
     assert!(tables.values().all(|flags| *flags == (true, false)), "{tables:?}");
 }

@@ -1,4 +1,4 @@
-//! Rules over real stores: what happens to a database is told once, and its end as well.
+//! Rules over real stores: an outage of a database is one notification, and its end is another.
 
 use std::{
     sync::Arc,
@@ -6,10 +6,11 @@ use std::{
 };
 
 use daymark::{
-    alerts::{Evaluator, rehearse, silence, unsilence},
-    collect::{Cancellation, Context, backfill, collect_day, pause, resume},
+    alerts::{Evaluator, backtest, silence, unsilence},
+    collect::{CancellationToken, Context, backfill, collect_day, pause, resume},
     config::Config,
-    delivery::Lead,
+    corrections::{self, CorrectionRequest, RequestedChange, RequestedCorrection},
+    delivery::AlertLock,
     metric::CronSchedule,
     query::{self, AlertEntry},
     store::NotificationKind,
@@ -26,19 +27,21 @@ use crate::{
 
 on! { [sqlite, postgres]
     an_unreachable_database_is_notified_once_and_so_is_its_return,
+    an_outage_over_two_midnights_is_notified_once,
     a_day_without_records_is_notified_after_an_hour,
     a_metric_is_judged_by_the_rules_of_the_file,
     a_silence_keeps_it_quiet_until_it_ends,
-    requests_that_fail_are_told,
-    a_forgotten_pause_is_told,
+    failing_requests_are_notified,
+    a_forgotten_pause_is_notified,
     a_rule_that_is_removed_is_over,
     a_weekly_schedule_is_no_alert_between_two_of_its_times,
     the_heartbeat_is_called_once_for_each_good_run,
     a_rule_is_tried_over_the_past,
     every_kind_of_rule_is_tried_over_the_past,
     a_metric_must_hold_for_days,
-    a_cause_that_a_channel_does_not_hear_of_keeps_nothing_from_it,
-    an_anomaly_and_drift_are_told,
+    a_cause_on_another_channel_suppresses_no_effect,
+    an_anomaly_and_drift_are_notified,
+    a_metric_is_judged_by_its_corrected_value,
 }
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -84,7 +87,7 @@ async fn alert(world: &World, config: &Config, rule: &str) -> AlertEntry {
 }
 
 async fn collect(context: &Context) {
-    let _ = collect_day(context, None, &[], &Cancellation::never()).await;
+    let _ = collect_day(context, None, &[], &CancellationToken::new()).await;
 }
 
 fn advance(world: &World, minutes: i64) {
@@ -112,6 +115,32 @@ async fn an_unreachable_database_is_notified_once_and_so_is_its_return(world: Wo
     evaluate(&world, &config).await;
     assert_eq!(told(&world).await, [firing("collection_failing"), resolved("collection_failing")]);
     assert_eq!(alert(&world, &config, "day_missing").await.notified_at, None);
+}
+
+async fn an_outage_over_two_midnights_is_notified_once(world: World) {
+    let config = config(CHANNELS, &[]);
+    collect(&world.context).await;
+    evaluate(&world, &config).await;
+    world.set_clock("2025-01-12T00:15:00Z");
+    let away = world.without_platform();
+    for _ in 0..30 {
+        collect(&away).await;
+        evaluate(&world, &config).await;
+        advance(&world, 60);
+    }
+    let fires = firing("collection_failing");
+    assert_eq!(told(&world).await, [fires.clone(), fires.clone()], "it is repeated after a day");
+    // The newest day is recorded before the one that was missed, which was due more than a day ago.
+    collect(&world.context).await;
+    evaluate(&world, &config).await;
+    advance(&world, 5);
+    evaluate(&world, &config).await;
+    assert_eq!(alert(&world, &config, "day_missing").await.status, "firing");
+    backfill(&world.context, &range(11, 11), &Heard::default(), &CancellationToken::new()).await.unwrap();
+    evaluate(&world, &config).await;
+    advance(&world, 60);
+    evaluate(&world, &config).await;
+    assert_eq!(told(&world).await, [fires.clone(), fires, resolved("collection_failing")]);
 }
 
 async fn a_day_without_records_is_notified_after_an_hour(world: World) {
@@ -154,6 +183,40 @@ async fn a_metric_is_judged_by_the_rules_of_the_file(world: World) {
     assert_eq!((&alert["severity"], &alert["labels"]["team"]), (&"critical".into(), &"growth".into()));
 }
 
+async fn correct(context: &Context, change: RequestedChange) {
+    let correction = RequestedCorrection {
+        category: "posts_created".to_owned(),
+        metric_type: None,
+        date: january(10),
+        change,
+        after_revision: None,
+    };
+    let request = CorrectionRequest { reason: "known".to_owned(), corrections: vec![correction] };
+    let planned = corrections::plan(context, request).await.unwrap();
+    corrections::write(context, planned).await.unwrap();
+}
+
+async fn a_metric_is_judged_by_its_corrected_value(world: World) {
+    let text = format!(
+        "{CHANNELS}[alerts.few_posts]\nmetric = 'posts_created'\ncondition = 'below'\nvalue = 11\n\
+         [alerts.day_missing]\nenabled = false\n"
+    );
+    let config = config(&text, &[]);
+    collect(&world.context).await;
+    evaluate(&world, &config).await;
+    assert_eq!(told(&world).await, [firing("few_posts")]);
+    correct(&world.context, RequestedChange::Value { value: 12.into(), metadata: None }).await;
+    for _ in 0..2 {
+        advance(&world, 30);
+        evaluate(&world, &config).await;
+    }
+    assert_eq!(told(&world).await, [firing("few_posts"), resolved("few_posts")]);
+    correct(&world.context, RequestedChange::Value { value: 3.into(), metadata: None }).await;
+    evaluate(&world, &config).await;
+    let shown = alert(&world, &config, "few_posts").await;
+    assert_eq!(shown.summary.unwrap(), "posts_created of 2025-01-10 is 3: below 11");
+}
+
 async fn a_silence_keeps_it_quiet_until_it_ends(world: World) {
     let config = config(CHANNELS, &[]);
     let rules = &config.declarations.alerts;
@@ -178,15 +241,16 @@ async fn a_silence_keeps_it_quiet_until_it_ends(world: World) {
     assert_eq!(told(&world).await, [firing("collection_failing")]);
 }
 
-async fn requests_that_fail_are_told(world: World) {
+async fn failing_requests_are_notified(world: World) {
     let config = config(CHANNELS, &[]);
     collect(&world.context).await;
     let counters = Counters::default();
-    let lead = Lead::new(&world.context, counters.clone());
-    lead.tick(&mut None).await.unwrap();
-    let watch = lead.watch();
-    let (stop, stopped) = Cancellation::new();
+    let lock = AlertLock::new(&world.context, counters.clone());
+    lock.tick(&mut None).await.unwrap();
+    let watch = lock.watch();
+    let stop = CancellationToken::new();
     let evaluator = evaluator(&world.context, &config, &counters);
+    let stopped = stop.clone();
     let running = tokio::spawn(async move { evaluator.run(watch, &stopped).await });
     // The first evaluation takes the first sample, so that only what comes later is counted.
     let started = Instant::now();
@@ -211,10 +275,10 @@ async fn requests_that_fail_are_told(world: World) {
     assert_eq!(told(&world).await, [firing("query_errors")]);
     stop.cancel();
     running.await.unwrap();
-    drop(lead);
+    drop(lock);
 }
 
-async fn a_forgotten_pause_is_told(world: World) {
+async fn a_forgotten_pause_is_notified(world: World) {
     let config = config(CHANNELS, &[]);
     collect(&world.context).await;
     pause(&world.context, "moving the database", None).await.unwrap();
@@ -241,7 +305,9 @@ async fn a_rule_that_is_removed_is_over(world: World) {
     }
     assert_eq!(told(&world).await, [firing("few"), resolved("few")]);
     let states = async || world.context.tenant.store.alert_states().await.unwrap();
-    assert!(states().await.iter().any(|state| state.rule == "few"), "it is shown as resolved for a day");
+    let resolved = states().await.into_iter().find(|state| state.rule == "few");
+    let summary = resolved.expect("it is shown as resolved for a day").summary;
+    assert_eq!(summary, "the configuration has no such rule any more", "the condition holds still");
     advance(&world, 24 * 60);
     evaluate(&world, &config(CHANNELS, &[])).await;
     assert!(states().await.iter().all(|state| state.rule != "few"));
@@ -269,9 +335,9 @@ async fn a_weekly_schedule_is_no_alert_between_two_of_its_times(mut world: World
         advance(&world, 24 * 60);
     }
     assert_eq!(told(&world).await, [firing("nothing_recorded"), resolved("nothing_recorded")]);
-    let rehearsed = rehearse(&world.context, &config.declarations.alerts).await.unwrap();
-    let rehearsed = rehearsed.into_iter().find(|rehearsal| rehearsal.rule == "nothing_recorded").unwrap();
-    assert_eq!(rehearsed.fires_on, [january(14)]);
+    let tested = backtest(&world.context, &config.declarations.alerts).await.unwrap();
+    let tested = tested.into_iter().find(|backtest| backtest.rule == "nothing_recorded").unwrap();
+    assert_eq!(tested.fires_on, [january(14)]);
 }
 
 async fn the_heartbeat_is_called_once_for_each_good_run(world: World) {
@@ -298,16 +364,30 @@ async fn the_heartbeat_is_called_once_for_each_good_run(world: World) {
 async fn a_rule_is_tried_over_the_past(world: World) {
     let text = format!(
         "{SOURCES}[alerts.many]\nmetric = 'posts_created'\ncondition = 'above'\nvalue = 7\n\
-         [alerts.unknown]\nmetric = 'postz'\ncondition = 'above'\nvalue = 7\n"
+         [alerts.unknown]\nmetric = 'postz'\ncondition = 'above'\nvalue = 7\n\
+         [alerts.impossible]\nmetric = 'posts_total'\ncondition = 'falls'\npercent = 100.5\n"
     );
     let config = world.config(&text);
-    backfill(&world.context, &range(1, 10), &Heard::default(), &Cancellation::never()).await.unwrap();
-    let tried = rehearse(&world.context, &config.declarations.alerts).await.unwrap();
+    backfill(&world.context, &range(1, 10), &Heard::default(), &CancellationToken::new()).await.unwrap();
+    let tried = backtest(&world.context, &config.declarations.alerts).await.unwrap();
     let of = |rule: &str| tried.iter().find(|tried| tried.rule == rule).unwrap();
     assert_eq!(of("many").fires_on, [january(8), january(9), january(10)]);
     assert!(of("many").place.ends_with(": [alerts.many]"), "{}", of("many").place);
-    assert_eq!(of("unknown").problem.as_deref(), Some("there is no active metric `postz`"));
+    let problem = of("unknown").problem.clone().unwrap();
+    assert_eq!(problem.message, "there is no active metric `postz`");
+    assert!(problem.hint.contains("posts_total"), "{}", problem.hint);
+    let problem = of("impossible").problem.clone().unwrap();
+    assert_eq!(problem.message, "`posts_total` is never below 0, so it cannot fall by 100.5 %");
     assert!(of("collection_failing").fires_on.is_empty(), "a backfill is no collection");
+    // An outage of five minutes.
+    world.set_clock("2025-01-12T00:15:00Z");
+    collect(&world.without_platform()).await;
+    advance(&world, 5);
+    collect(&world.context).await;
+    advance(&world, 60);
+    let tried = backtest(&world.context, &config.declarations.alerts).await.unwrap();
+    let failing = tried.iter().find(|tried| tried.rule == "collection_failing").unwrap();
+    assert!(failing.fires_on.is_empty(), "{failing:?}");
 }
 
 async fn every_kind_of_rule_is_tried_over_the_past(world: World) {
@@ -317,7 +397,7 @@ async fn every_kind_of_rule_is_tried_over_the_past(world: World) {
     );
     let rules = world.config(&text).declarations.alerts;
     let fires_on = async |rule: &str| {
-        let tried = rehearse(&world.context, &rules).await.unwrap();
+        let tried = backtest(&world.context, &rules).await.unwrap();
         tried.into_iter().find(|tried| tried.rule == rule).unwrap().fires_on
     };
     for rule in ["nothing_recorded", "day_missing", "forgotten_pause", "collection_failing", "few"] {
@@ -330,6 +410,15 @@ async fn every_kind_of_rule_is_tried_over_the_past(world: World) {
     world.set_clock("2025-01-15T00:15:00Z");
     collect(&world.context).await;
     assert_eq!(fires_on("collection_failing").await, [january(11)]);
+    let failing = async |keys: &str| {
+        let text = format!("{SOURCES}[alerts.collection_failing]\nseverity = 'critical'\n{keys}");
+        let tried = backtest(&world.context, &world.config(&text).declarations.alerts).await.unwrap();
+        tried.into_iter().find(|tried| tried.rule == "collection_failing").unwrap().fires_on
+    };
+    assert_eq!(failing("").await, [january(11)], "one has failed, and the day is missing for three days");
+    // From ten minutes after the failure until the next collection.
+    assert_eq!(failing("for_minutes = 4300\n").await, [january(11)]);
+    assert!(failing("for_minutes = 4320\n").await.is_empty());
     assert_eq!(fires_on("day_missing").await, [january(11), january(12), january(13)]);
     assert_eq!(fires_on("nothing_recorded").await, [january(13)]);
     assert!(fires_on("few").await.is_empty(), "day 14 alone has no post");
@@ -338,13 +427,14 @@ async fn every_kind_of_rule_is_tried_over_the_past(world: World) {
     assert_eq!(fires_on("forgotten_pause").await, [january(16)]);
     resume(&world.context).await.unwrap();
     advance(&world, 24 * 60);
-    backfill(&world.context, &range(11, 15), &Heard::default(), &Cancellation::never()).await.unwrap();
+    backfill(&world.context, &range(11, 15), &Heard::default(), &CancellationToken::new()).await.unwrap();
     assert_eq!(fires_on("few").await, [january(13), january(14), january(15)], "for three days in a row");
     assert_eq!(fires_on("forgotten_pause").await, [january(16)]);
     // The 15th became due during the pause.
     assert_eq!(fires_on("day_missing").await, [january(11), january(12), january(13), january(16)]);
-    let tried = rehearse(&world.context, &rules).await.unwrap();
+    let tried = backtest(&world.context, &rules).await.unwrap();
     assert!(tried.iter().all(|tried| tried.rule != "query_errors"), "requests are not recorded");
+    assert!(tried.iter().all(|tried| tried.rule != "drift"), "earlier recounts are not recorded");
 }
 
 async fn a_metric_must_hold_for_days(world: World) {
@@ -371,7 +461,7 @@ async fn a_metric_must_hold_for_days(world: World) {
     assert_eq!(fired_at, Some(started + SignedDuration::from_hours(48)));
 }
 
-async fn a_cause_that_a_channel_does_not_hear_of_keeps_nothing_from_it(world: World) {
+async fn a_cause_on_another_channel_suppresses_no_effect(world: World) {
     let text = format!(
         "{CHANNELS}[channels.data]\nkind = 'webhook'\nurl = 'https://data.example/hook'\n\
          [alerts.collection_failing]\nchannels = ['ops']\n[alerts.day_missing]\nfor_minutes = 0\n"
@@ -393,7 +483,7 @@ async fn a_cause_that_a_channel_does_not_hear_of_keeps_nothing_from_it(world: Wo
     assert_eq!(told, [("data", "day_missing"), ("ops", "collection_failing")]);
 }
 
-async fn an_anomaly_and_drift_are_told(world: World) {
+async fn an_anomaly_and_drift_are_notified(world: World) {
     let text = format!("{SOURCES}{CHANNELS}[alerts.anomaly]\nvalues = 2\n[alerts.drift]\npercent = 20\n");
     let config = world.config(&text);
     let mut bounded = crate::world::definitions(world.time_format());
@@ -401,19 +491,19 @@ async fn an_anomaly_and_drift_are_told(world: World) {
         definition.expected = serde_json::from_str(r#"{"max": 0}"#).unwrap();
     }
     world.apply(&bounded).await;
-    backfill(&world.context, &range(1, 9), &Heard::default(), &Cancellation::never()).await.unwrap();
+    backfill(&world.context, &range(1, 9), &Heard::default(), &CancellationToken::new()).await.unwrap();
     collect(&world.context).await;
     evaluate(&world, &config).await;
     assert_eq!(told(&world).await, [firing("anomaly")]);
     let summary = alert(&world, &config, "anomaly").await.summary.unwrap();
     assert!(summary.starts_with("2 recorded values of 2025-01-10 are out of line"), "{summary}");
     assert!(summary.contains("posts_created is 10 (out of range)"), "{summary}");
-    let tried = rehearse(&world.context, &config.declarations.alerts).await.unwrap();
+    let tried = backtest(&world.context, &config.declarations.alerts).await.unwrap();
     let anomaly = tried.iter().find(|tried| tried.rule == "anomaly").unwrap();
     assert_eq!(anomaly.fires_on.len(), 10);
 
     world.execute("DELETE FROM posts WHERE created_at < '2025-01-03'").await;
-    let never = Cancellation::never();
+    let never = CancellationToken::new();
     daymark::collect::sample_drift(&world.context, january(10), 100, &never).await.unwrap();
     evaluate(&world, &config).await;
     let mut fired = told(&world).await;
@@ -422,9 +512,15 @@ async fn an_anomaly_and_drift_are_told(world: World) {
     // Of the day after, nothing is recorded yet, and the recounts are of the night before.
     advance(&world, 36 * 60 + 1);
     evaluate(&world, &config).await;
-    let told = told(&world).await;
-    assert!(
-        told.iter().any(|(kind, rules)| *kind == NotificationKind::Resolved && rules.contains("drift")),
-        "{told:?}"
-    );
+    let resolved = async || {
+        let told = told(&world).await;
+        let resolved = told.into_iter().filter(|(kind, _)| *kind == NotificationKind::Resolved);
+        resolved.map(|(_, rules)| rules).collect::<Vec<_>>().concat()
+    };
+    assert!(resolved().await.contains("drift"));
+    assert!(!resolved().await.contains("anomaly"), "nothing says that the values are in line again");
+    world.apply(&crate::world::definitions(world.time_format())).await;
+    collect(&world.context).await;
+    evaluate(&world, &config).await;
+    assert!(resolved().await.contains("anomaly"));
 }

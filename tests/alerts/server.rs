@@ -23,9 +23,9 @@ use crate::{
 
 on! { [sqlite, postgres]
     an_alert_is_notified_within_five_seconds,
-    a_notification_that_was_not_noted_is_sent_again_under_the_same_id,
+    a_notification_whose_attempt_was_not_recorded_is_sent_again_with_the_same_id,
     another_instance_takes_over_pending_notifications,
-    a_silence_that_ends_is_in_the_log_and_in_what_is_told_then,
+    a_silence_that_ends_is_in_the_log_and_in_the_next_notification,
 }
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -88,7 +88,7 @@ async fn an_alert_is_notified_within_five_seconds(world: World) {
     assert!(server.ended().success());
 }
 
-async fn a_notification_that_was_not_noted_is_sent_again_under_the_same_id(world: World) {
+async fn a_notification_whose_attempt_was_not_recorded_is_sent_again_with_the_same_id(world: World) {
     let (sink, directory) = (Sink::start().await, tempfile::tempdir().unwrap());
     let file = config_file(&directory, &sink);
     // It is killed when the receiver has the whole request and has not answered.
@@ -126,7 +126,7 @@ async fn another_instance_takes_over_pending_notifications(world: World) {
 
 /// The statement by which the rules are evaluated waits for a lock while the connection falls silent.
 #[tokio::test(flavor = "multi_thread")]
-async fn alerts_are_told_soon_after_a_connection_that_fell_silent() {
+async fn notifications_are_sent_soon_after_a_connection_fell_silent() {
     let world = World::postgres().await;
     let (sink, directory) = (Sink::start().await, tempfile::tempdir().unwrap());
     let proxy = Proxy::before(&world.store_url).await;
@@ -149,7 +149,7 @@ async fn alerts_are_told_soon_after_a_connection_that_fell_silent() {
     received(&sink, 1).await;
 }
 
-async fn a_silence_that_ends_is_in_the_log_and_in_what_is_told_then(world: World) {
+async fn a_silence_that_ends_is_in_the_log_and_in_the_next_notification(world: World) {
     let (sink, directory) = (Sink::start().await, tempfile::tempdir().unwrap());
     // It covers all rules. The clock of the test says 2025, and that of the server does not.
     let made = Silence {

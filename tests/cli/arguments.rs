@@ -70,6 +70,7 @@ fn every_command_has_its_help() {
         "drift",
         "judge",
         "correct",
+        "redact",
         "corrections",
         "query",
         "export",

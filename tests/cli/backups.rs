@@ -1,5 +1,7 @@
 //! `daymark backup`, `daymark restore`, and what `daymark check` says of backups.
 
+use std::os::unix::fs::PermissionsExt;
+
 use crate::site::Site;
 
 async fn a_store_is_backed_up_and_restored(site: Site) {
@@ -17,6 +19,11 @@ async fn a_store_is_backed_up_and_restored(site: Site) {
     let directory =
         std::fs::read_dir(site.directory.path().join("backups")).unwrap().next().unwrap().unwrap();
     let path = directory.path().display().to_string();
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&directory.path()), 0o700, "a backup has hashes of keys");
+    for file in ["store", "manifest.json"] {
+        assert_eq!(mode(&directory.path().join(file)), 0o600, "{file}");
+    }
 
     let refused = site.run(&["restore", &path]).expect_code(1);
     assert!(refused.stderr.contains("already"), "{}", refused.stderr);

@@ -185,3 +185,17 @@ async fn a_preview_shows_what_the_templates_make_of_alerts_and_sends_nothing() {
     let deliveries = site.run(&["alerts", "deliveries"]).expect_code(0);
     assert!(deliveries.stdout.contains("no notifications"), "{}", deliveries.stdout);
 }
+
+/// The authorities of the web are not trusted instead.
+#[tokio::test]
+async fn a_receiver_is_not_trusted_without_the_certificate_authorities_that_are_named() {
+    let site = Site::sqlite().await;
+    site.write_config(&format!("{DEFINITIONS}{CHANNELS}"));
+    site.run(&["migrate"]).expect_code(0);
+    let authorities = site.directory.path().join("authorities.pem");
+    std::fs::write(&authorities, "").unwrap();
+    let mut command = site.command(&["alerts", "test", "chat"]);
+    let said = Outcome::of(command.env("SSL_CERT_FILE", authorities));
+    let said = format!("{}{}", said.stdout, said.stderr);
+    assert!(said.contains("certificate authority"), "{said}");
+}

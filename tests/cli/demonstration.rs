@@ -1,6 +1,12 @@
 //! `daymark demo`: its numbers are true, and it overwrites nothing.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use daymark::clock::{Clock as _, SystemClock};
 use jiff::{ToSpan as _, civil::Date, tz::TimeZone};
@@ -59,6 +65,129 @@ fn the_record_survives_the_deletion_of_an_account_and_a_second_demonstration() {
     let message = "error: `new/kept` is not empty, and the demonstration overwrites no files; give a new or an empty directory\n";
     assert_eq!(refused.stderr, message);
     assert!(files(&kept) == before, "the second demonstration changed a file");
+}
+
+/// Each preset has a platform on which it records all that it looks for, and the platform loses rows that the record keeps.
+#[test]
+fn every_preset_has_a_demonstration() {
+    for (preset, category, table, metrics) in [
+        (
+            "shop",
+            "orders_total",
+            "orders",
+            &["refunded", "top_products", "customers_active", "large_orders"][..],
+        ),
+        (
+            "saas",
+            "seats_total",
+            "seats",
+            &["recurring_revenue", "activation_rate", "subscriptions_by_plan"][..],
+        ),
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        let days = if preset == "shop" { "310" } else { "90" };
+        let demo = [
+            "demo",
+            "--preset",
+            preset,
+            "--days",
+            days,
+            "--until",
+            "2024-11-15",
+            "--dir",
+            "kept",
+            "--format",
+            "json",
+        ];
+        let shown = run(home.path(), &demo).expect_code(0).stdout;
+        let seen: Value = serde_json::from_str(&shown).unwrap();
+        let (recorded, recounted) = last(&seen, category);
+        let went = seen["departure"]["rows_deleted"][table].as_u64().unwrap();
+        assert!(went > 0 && recounted < recorded, "{category}: {recorded}, {recounted}");
+        assert!(seen["rows_deleted"].as_u64().unwrap() > 0);
+        let last_day = seen["days"].as_array().unwrap().last().unwrap()["metrics"].as_array().unwrap();
+        for metric in metrics {
+            let found = last_day.iter().find(|found| found["metric_category"] == *metric);
+            assert!(
+                found.is_some_and(|found| found["recorded"].as_f64().unwrap() > 0.0),
+                "{metric}: {last_day:?}"
+            );
+        }
+    }
+    let home = tempfile::tempdir().unwrap();
+    let refused = run(home.path(), &["demo", "--preset", "none"]).expect_code(2);
+    assert!(refused.stderr.contains("there is no demonstration of `none`"), "{}", refused.stderr);
+}
+
+/// Churn is what ended in 30 days for each 100 subscriptions that there were at their beginning.
+#[tokio::test]
+async fn the_churn_of_the_demonstration_matches_sql() {
+    let home = tempfile::tempdir().unwrap();
+    let demo =
+        ["demo", "--preset", "saas", "--days", "120", "--until", "2024-06-30", "--dir", "kept", "--exit"];
+    run(home.path(), &demo).expect_code(0);
+    let kept = home.path().join("kept");
+    let asked =
+        ["query", "--metric", "churn_rate", "--from", "2024-06-30", "--to", "2024-06-30", "--format", "json"];
+    let answer: Value = serde_json::from_str(&run(&kept, &asked).expect_code(0).stdout).unwrap();
+    let seen = answer["series"][0]["points"][0]["value"].as_f64().unwrap();
+    let count = |sql: &str| {
+        let asked =
+            ["query", "--metric", sql, "--from", "2024-06-30", "--to", "2024-06-30", "--format", "json"];
+        let answer: Value = serde_json::from_str(&run(&kept, &asked).expect_code(0).stdout).unwrap();
+        answer["series"][0]["points"][0]["value"].as_f64().unwrap()
+    };
+    let ended = count("subscriptions_ended_30_days");
+    let at_first = count("subscriptions_total") - count("subscriptions_created_30_days") + ended;
+    assert!(ended > 0.0 && at_first > 0.0, "{ended} {at_first}");
+    assert!((seen - 100.0 * ended / at_first).abs() < 1e-6, "{seen}: {ended} / {at_first}");
+}
+
+/// The demonstration in a pseudo-terminal.
+fn on_a_terminal(directory: &Path, environment: &[(&str, &str)]) -> Command {
+    // The shell gives its place to the program, so that the interrupt is for that alone.
+    let line = format!("exec {} demo --days 14 --until 2024-01-14", env!("CARGO_BIN_EXE_daymark"));
+    let mut command = Command::new("script");
+    command.args(["--quiet", "--return", "--command", &line, "/dev/null"]).current_dir(directory);
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).envs(environment.iter().copied());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+}
+
+#[test]
+fn on_a_terminal_the_demonstration_serves_its_dashboard_until_ctrl_c() {
+    let home = tempfile::tempdir().unwrap();
+    let mut demo = on_a_terminal(home.path(), &[]).spawn().unwrap();
+    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines().map(|line| line.unwrap());
+    let said = lines.find(|line| line.contains("The dashboard is at ")).unwrap();
+    let address = said.split(' ').find(|word| word.starts_with("http://")).unwrap();
+    assert!(address.ends_with("/?recount"), "the record is shown beside a recount: {address}");
+    let mut page = ureq::get(address).header("accept", "text/html").call().unwrap();
+    assert!(page.body_mut().read_to_string().unwrap().contains("<title>"));
+    let url = address.replace("/?recount", "/api/v1/latest");
+    let latest: Value =
+        serde_json::from_str(&ureq::get(url).call().unwrap().body_mut().read_to_string().unwrap()).unwrap();
+    let newest = latest["metrics"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|metric| &metric["metric_date"])
+        .max_by_key(|date| date.to_string());
+    assert_eq!(newest.unwrap(), "2024-01-14");
+    // The terminal makes an interrupt of this character.
+    demo.stdin.as_mut().unwrap().write_all(b"\x03").unwrap();
+    let rest: Vec<_> = lines.collect();
+    assert!(demo.wait().unwrap().success(), "{rest:?}");
+    assert!(ureq::get(address).call().is_err(), "the server still answers");
+}
+
+#[test]
+fn on_a_terminal_demo_exit_ends_the_demonstration_after_its_story() {
+    let home = tempfile::tempdir().unwrap();
+    let ended = on_a_terminal(home.path(), &[("DEMO_EXIT", "1")]).stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8(ended.stdout).unwrap();
+    assert!(ended.status.success() && said.contains("The demonstration took"), "{said}");
+    assert!(!said.contains("The dashboard is at"), "{said}");
 }
 
 #[test]

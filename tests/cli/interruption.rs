@@ -43,7 +43,7 @@ async fn an_interrupted_backfill_keeps_its_commits_and_the_next_one_continues(si
     let kept = site.records().await;
     assert!(!kept.is_empty() && kept.len() < DAYS, "{}", kept.len());
     let message = format!(
-        "error: interrupted: {} of {DAYS} days are recorded and stay; run it again to go on with the rest\n",
+        "error: interrupted: {} of {DAYS} days are recorded and stay; run it again to record the rest\n",
         kept.len()
     );
     assert!(rest.ends_with(&message), "{rest}");

@@ -5,12 +5,17 @@
 #[expect(dead_code, reason = "other tests stop and start it")]
 #[path = "../support/server.rs"]
 mod server;
+#[expect(dead_code, reason = "the tests of deliveries need more of it")]
+#[path = "../alerts/sink.rs"]
+mod sink;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod alerts;
 mod annotations;
 mod arguments;
 mod backups;
+mod compared;
 mod configuration;
 mod cookbook;
 mod corrections;
@@ -22,11 +27,15 @@ mod interruption;
 mod keys;
 mod made_through_api;
 mod migration_guide;
+mod preset_shapes;
+mod presets;
 mod previews;
 mod queries;
+mod redact;
 mod restate;
 mod site;
 mod story;
+mod terminal_texts;
 
 /// Runs each test with platform and store on SQLite, and with both on PostgreSQL.
 macro_rules! on_both {

@@ -23,6 +23,20 @@ async fn a_preview_has_the_values_that_a_backfill_then_records(site: Site) {
     }
 }
 
+async fn a_day_of_no_rows_has_no_value(site: Site) {
+    let site = site.ready().await;
+    site.on_platform("DELETE FROM articles WHERE published_on = '2025-01-03'").await;
+    let preview = ["preview", "article_words", "--days", "2", "--to", "2025-01-03"];
+    let days = site.json(&preview)["days"].clone();
+    assert_eq!((&days[0]["no_data"], days[0]["value"].is_number()), (&json!(false), true), "{days}");
+    assert_eq!((&days[1]["no_data"], &days[1]["value"]), (&json!(true), &Value::Null), "{days}");
+    assert_eq!(days[1]["metadata"]["sample_size"], 0, "{days}");
+    let shown = site.run(&preview).expect_code(0).stdout;
+    assert!(shown.contains("2025-01-03  no data\n"), "{shown}");
+    let shown = site.run(&[preview.as_slice(), &["--format", "csv"]].concat()).expect_code(0).stdout;
+    assert!(shown.ends_with("2025-01-03,\n"), "{shown}");
+}
+
 async fn a_preview_draws_the_days_and_prints_the_sql(site: Site) {
     let site = site.ready().await;
     let shown = site.run(&["preview", "articles_published", "--days", "3", "--to", "2025-01-04"]);
@@ -52,6 +66,14 @@ async fn a_definition_that_is_not_made_yet_can_be_previewed(site: Site) {
         (&["preview", "article_published"][..], "did you mean"),
         (&["preview", "--definition", "[]"], "not a JSON object"),
         (&["preview", "--definition", r#"{"measure": "created", "source": "article"}"#], "articles"),
+        (
+            &[
+                "preview",
+                "--definition",
+                r#"{"measure": "breakdown", "source": "articles", "column": "section", "of": "existing", "distinct": "member_id"}"#,
+            ],
+            "the definition is wrong: distinct counts by label",
+        ),
         (&["preview"], "CATEGORY"),
         (&["preview", "articles_published", "--days", "0"], "0"),
         (&["preview", "articles_published", "--to", "1600-01-01"], "1600"),
@@ -59,6 +81,32 @@ async fn a_definition_that_is_not_made_yet_can_be_previewed(site: Site) {
         let refused = site.run(arguments).expect_code(2);
         assert!(refused.stderr.contains(message), "{arguments:?}: {}", refused.stderr);
     }
+}
+
+/// A derived metric is computed from records; an error is that of the metric, not of others.
+async fn a_metric_that_cannot_be_previewed_has_its_own_reason(site: Site) {
+    let further = "
+        [derived.articles_per_member]
+        formula = \"articles_published / members_total\"
+        [derived.articles_of_a_week]
+        moving = \"average\"
+        of = \"articles_per_member\"
+        window_days = 7
+        [metrics.wrong_words]
+        measure = \"average\"
+        source = \"articles\"
+        column = \"wordz\"
+        [metrics.wrong_source]
+        measure = \"created\"
+        source = \"articlez\"
+    ";
+    site.write_config(&format!("{DEFINITIONS}\n{further}"));
+    for metric in ["articles_per_member", "articles_of_a_week"] {
+        let refused = site.run(&["preview", metric]).expect_code(2).stderr;
+        assert!(refused.contains("preview `articles_published` and `members_total`"), "{refused}");
+    }
+    let refused = site.run(&["preview", "wrong_words"]).expect_code(2).stderr;
+    assert!(refused.contains("wordz") && !refused.contains("articlez"), "{refused}");
 }
 
 async fn a_first_backfill_asks_in_a_terminal(site: Site) {
@@ -94,8 +142,10 @@ async fn a_first_backfill_of_a_script_shows_values_with_yes_and_never_asks(site:
 
 crate::on_both!(
     a_preview_has_the_values_that_a_backfill_then_records,
+    a_day_of_no_rows_has_no_value,
     a_preview_draws_the_days_and_prints_the_sql,
     a_definition_that_is_not_made_yet_can_be_previewed,
+    a_metric_that_cannot_be_previewed_has_its_own_reason,
     a_first_backfill_asks_in_a_terminal,
     a_first_backfill_of_a_script_shows_values_with_yes_and_never_asks,
 );

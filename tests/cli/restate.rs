@@ -76,6 +76,17 @@ async fn a_history_is_put_right_from_the_platform(site: Site) {
     assert_eq!((&again["changes"], &again["written"]), (&json!([]), &json!(null)), "{again}");
 }
 
+async fn days_outside_the_record_are_named_as_they_were_asked_for(site: Site) {
+    let site = redefined(site).await;
+    for (days, problem) in [
+        (["--from", "2027-01-01"], "no record from 2027-01-01 on (the last recorded day is 2025-01-12)"),
+        (["--to", "2019-12-31"], "no record up to 2019-12-31 (the first recorded day is "),
+    ] {
+        let refused = site.run(&[RESTATE.as_slice(), &days, &["--dry-run"]].concat()).expect_code(2).stderr;
+        assert!(refused.contains(problem), "{refused}");
+    }
+}
+
 async fn days_with_lost_rows_and_days_corrected_by_hand_stay(site: Site) {
     let site = redefined(site).await;
     let recorded = values(&site, &[]);
@@ -121,6 +132,7 @@ async fn what_cannot_be_restated_is_refused(site: Site) {
 
 crate::on_both!(
     a_history_is_put_right_from_the_platform,
+    days_outside_the_record_are_named_as_they_were_asked_for,
     days_with_lost_rows_and_days_corrected_by_hand_stay,
     what_cannot_be_restated_is_refused,
 );

@@ -1,11 +1,11 @@
 //! Backfilling a range of days.
 
-use std::{collections::BTreeSet, sync::Mutex};
+use std::collections::BTreeSet;
 
 use daymark::{
     collect::{
-        BackfillReport, BackfillRequest, Cancellation, Canceller, CollectError, Progress, backfill,
-        collect_day, gaps,
+        BackfillReport, BackfillRequest, CancellationToken, CollectError, Progress, backfill, collect_day,
+        gaps,
     },
     metric::{Definition, MetricType, Provenance},
     store::{NewRun, RunKind, RunStatus},
@@ -36,7 +36,7 @@ on! { [sqlite, postgres]
     a_backfill_begins_with_the_first_row_by_default,
     sql_metrics_alone_need_an_explicit_first_day,
     a_backfill_of_a_recorded_range_logs_no_run,
-    many_unreadable_days_fail_alone,
+    many_unreadable_days_fail_without_the_others,
     a_record_that_the_store_refuses_fails_its_own_metric_only,
     a_metric_that_fails_is_reported_for_the_range,
     an_unreadable_value_fails_its_own_day_only,
@@ -47,13 +47,14 @@ on! { [sqlite, postgres]
 }
 
 async fn fill(world: &World, request: &BackfillRequest) -> Result<BackfillReport, CollectError> {
-    backfill(&world.context, request, &Heard::default(), &Cancellation::never()).await
+    backfill(&world.context, request, &Heard::default(), &CancellationToken::new()).await
 }
 
 async fn a_backfill_reads_the_range_once_and_commits_in_chunks(world: World) {
     let heard = Heard::default();
-    let report =
-        backfill(&world.context, &BackfillRequest::default(), &heard, &Cancellation::never()).await.unwrap();
+    let report = backfill(&world.context, &BackfillRequest::default(), &heard, &CancellationToken::new())
+        .await
+        .unwrap();
     assert_eq!(
         heard.0.into_inner().unwrap(),
         ["reading 4 metrics over 10 days", "started 10", "advanced 4", "advanced 4", "advanced 2"]
@@ -85,7 +86,7 @@ async fn a_backfill_reads_the_range_once_and_commits_in_chunks(world: World) {
 }
 
 async fn a_dry_run_writes_nothing(world: World) {
-    collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
+    collect_day(&world.context, None, &[], &CancellationToken::new()).await.unwrap();
     let request = BackfillRequest { dry_run: true, ..BackfillRequest::default() };
     let report = fill(&world, &request).await.unwrap();
     assert_eq!((report.run, report.status, report.missing_days), (None, None, 9));
@@ -96,7 +97,7 @@ async fn a_dry_run_writes_nothing(world: World) {
 }
 
 async fn an_observed_day_is_never_replaced(world: World) {
-    collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
+    collect_day(&world.context, None, &[], &CancellationToken::new()).await.unwrap();
     let observed = world.records().await;
     world.execute("DELETE FROM posts WHERE created_at < '2025-01-04'").await;
     let report = fill(&world, &BackfillRequest::default()).await.unwrap();
@@ -116,24 +117,24 @@ async fn an_observed_day_is_never_replaced(world: World) {
 }
 
 /// Cancels the run as soon as the first chunk is committed.
-struct StopAfterOne(Mutex<Canceller>);
+struct StopAfterOne(CancellationToken);
 
 impl Progress for StopAfterOne {
     fn reading(&self, _metrics: usize, _days: usize) {}
     fn started(&self, _total_days: usize) {}
     fn advanced(&self, _days: usize) {
-        self.0.lock().unwrap().cancel();
+        self.0.cancel();
     }
 }
 
 async fn an_interrupted_backfill_keeps_its_chunks_and_the_next_one_continues(world: World) {
-    let (canceller, cancellation) = Cancellation::new();
-    let progress = StopAfterOne(Mutex::new(canceller));
+    let cancellation = CancellationToken::new();
+    let progress = StopAfterOne(cancellation.clone());
     let stopped =
         backfill(&world.context, &BackfillRequest::default(), &progress, &cancellation).await.unwrap_err();
     assert_eq!(
         message(stopped),
-        "interrupted: 4 of 10 days are recorded and stay; run it again to go on with the rest"
+        "interrupted: 4 of 10 days are recorded and stay; run it again to record the rest"
     );
     let run = world.runs().await.remove(0);
     assert_eq!((run.status, run.metrics_collected), (RunStatus::Failed, 16));
@@ -248,7 +249,7 @@ async fn a_backfill_of_a_recorded_range_logs_no_run(world: World) {
     assert_eq!(world.runs().await.len(), 1);
 }
 
-async fn many_unreadable_days_fail_alone(world: World) {
+async fn many_unreadable_days_fail_without_the_others(world: World) {
     // There are 92 further days with a post each, and the score of every third of them cannot be read.
     let days = jiff::civil::date(2024, 10, 1).series(1.day()).take(92);
     let rows: Vec<_> = days.map(|date| format!("(1, '{date} 12:00:00', 'jazz')")).collect();

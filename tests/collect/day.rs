@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use daymark::{
-    collect::{Cancellation, CollectError, Context, DayReport, collect_day, collect_if_due, gaps},
+    collect::{CancellationToken, CollectError, Context, DayReport, collect_day, collect_if_due, gaps},
     metric::Provenance,
     store::{LockName, NewRun, RunKind, RunStatus},
 };
@@ -42,7 +42,7 @@ on! { [sqlite, postgres]
 }
 
 async fn collect(context: &Context, date: Option<Date>) -> Result<DayReport, CollectError> {
-    collect_day(context, date, &[], &Cancellation::never()).await
+    collect_day(context, date, &[], &CancellationToken::new()).await
 }
 
 async fn records_stay_when_the_platforms_rows_are_deleted(world: World) {
@@ -120,7 +120,7 @@ async fn a_day_before_the_platforms_first_row_is_not_collected_after_the_fact(wo
 
 async fn collect_by_schedule(world: &World, now: &str) -> DayReport {
     world.set_clock(now);
-    collect_if_due(&world.context, None, &[], &Cancellation::never()).await.unwrap()
+    collect_if_due(&world.context, None, &[], &CancellationToken::new()).await.unwrap()
 }
 
 async fn a_lasting_failure_is_retried_at_growing_intervals(world: World) {
@@ -135,7 +135,7 @@ async fn a_lasting_failure_is_retried_at_growing_intervals(world: World) {
     assert_eq!(tried, [1, 2, 4, 8, 15]);
     assert_eq!(world.runs().await.len(), 5);
     let only = ["comments_created".to_owned()];
-    let named = collect_if_due(&world.context, None, &only, &Cancellation::never()).await.unwrap();
+    let named = collect_if_due(&world.context, None, &only, &CancellationToken::new()).await.unwrap();
     assert!(named.run.is_some(), "a metric that is named is retried at once");
     world.execute("ALTER TABLE hidden RENAME TO comments").await;
     let report = collect_by_schedule(&world, "2025-01-12T23:30:00Z").await;
@@ -311,7 +311,7 @@ async fn a_metric_that_cannot_be_reconstructed_is_recorded_on_time_only(world: W
 
 async fn only_the_named_metrics_are_recorded(world: World) {
     let named = |name: &str| [name.to_owned()];
-    let never = Cancellation::never();
+    let never = CancellationToken::new();
     let report = collect_day(&world.context, None, &named("posts_total"), &never).await.unwrap();
     assert_eq!((report.recorded.len(), world.records().await.len()), (1, 1));
     let unknown = collect_day(&world.context, None, &named("post_total"), &never).await.unwrap_err();
@@ -319,8 +319,8 @@ async fn only_the_named_metrics_are_recorded(world: World) {
 }
 
 async fn a_cancelled_run_is_logged_as_failed(world: World) {
-    let (canceller, cancellation) = Cancellation::new();
-    canceller.cancel();
+    let cancellation = CancellationToken::new();
+    cancellation.cancel();
     let stopped = collect_day(&world.context, None, &[], &cancellation).await.unwrap_err();
     assert!(matches!(stopped, CollectError::Interrupted { .. }), "{stopped}");
     let run = world.runs().await.remove(0);

@@ -1,7 +1,7 @@
 //! Definitions of the configuration in the store: `apply`, versions and the time zone.
 
 use daymark::{
-    collect::{Cancellation, CollectError, EarlierMeaning, backfill, collect_day, gaps, status},
+    collect::{CancellationToken, CollectError, EarlierMeaning, backfill, collect_day, gaps, status},
     config::Severity,
     definitions::{CheckScope, ZoneChange, apply, check, define, resolve, switch_off},
     metric::Definition,
@@ -40,7 +40,7 @@ async fn a_dry_run_shows_the_change_and_makes_none(world: World) {
 
 async fn a_record_names_the_version_of_its_definition(world: World) {
     let collect = async |day| {
-        collect_day(&world.context, Some(january(day)), &[], &Cancellation::never()).await.unwrap()
+        collect_day(&world.context, Some(january(day)), &[], &CancellationToken::new()).await.unwrap()
     };
     collect(8).await;
     let mut wanted = definitions(world.time_format());
@@ -59,7 +59,7 @@ async fn a_record_names_the_version_of_its_definition(world: World) {
 
 async fn a_deactivated_metric_keeps_its_records(world: World) {
     let collect = async |day| {
-        collect_day(&world.context, Some(january(day)), &[], &Cancellation::never()).await.unwrap()
+        collect_day(&world.context, Some(january(day)), &[], &CancellationToken::new()).await.unwrap()
     };
     collect(8).await;
     world.apply(&definitions(world.time_format())[1..]).await;
@@ -111,7 +111,7 @@ async fn a_wrong_definition_is_refused(world: World) {
 
 async fn nothing_is_recorded_while_the_time_zone_is_not_applied(mut world: World) {
     world.in_zone("Europe/Berlin");
-    let never = Cancellation::never();
+    let never = CancellationToken::new();
     let refused = collect_day(&world.context, None, &[], &never).await.unwrap_err();
     let refusal = "the store's definitions record days of the time zone UTC, and `time_zone` is Europe/Berlin: run \
                    `daymark apply` to continue with days of Europe/Berlin, or set `time_zone = \"UTC\"` again";
@@ -135,7 +135,7 @@ async fn nothing_is_recorded_while_the_time_zone_is_not_applied(mut world: World
 }
 
 async fn a_change_of_the_time_zone_makes_new_versions(mut world: World) {
-    let never = Cancellation::never();
+    let never = CancellationToken::new();
     collect_day(&world.context, Some(january(9)), &[], &never).await.unwrap();
     world.in_zone("Europe/Berlin");
     let in_berlin = |definition| Definition { time_zone: "Europe/Berlin".to_owned(), ..definition };
@@ -164,7 +164,7 @@ async fn a_change_of_the_time_zone_makes_new_versions(mut world: World) {
 }
 
 async fn days_recorded_with_an_earlier_definition_are_reported(world: World) {
-    let never = Cancellation::never();
+    let never = CancellationToken::new();
     backfill(&world.context, &range(1, 4), &Heard::default(), &never).await.unwrap();
     let mut wanted = definitions(world.time_format());
     wanted[1].unit = "posts".to_owned();
@@ -172,8 +172,13 @@ async fn days_recorded_with_an_earlier_definition_are_reported(world: World) {
     assert_eq!(shown.earlier_meanings, [], "another unit does not change the values");
     let source = wanted[1].sources.get_mut("posts").unwrap();
     source.filter = serde_json::from_value(json!([{"column": "genre", "test": {"equals": "jazz"}}])).unwrap();
-    let of_earlier =
-        EarlierMeaning { category: "posts_created".to_owned(), first: january(1), last: january(4), days: 4 };
+    let of_earlier = EarlierMeaning {
+        category: "posts_created".to_owned(),
+        first: january(1),
+        last: january(4),
+        days: 4,
+        can_be_restated: true,
+    };
     for dry_run in [true, false] {
         let report = apply(&world.context, &wanted, dry_run).await.unwrap();
         assert_eq!(report.earlier_meanings, std::slice::from_ref(&of_earlier));
@@ -197,7 +202,7 @@ async fn apply_moves_metrics_of_the_api_to_the_new_time_zone(mut world: World) {
     let moved = report.changes.iter().find(|change| change.change.category() == "further").unwrap();
     assert!(moved.made_through_api);
     assert_eq!((moved.fields.len(), moved.fields[0].field.as_str()), (1, "time_zone"));
-    let day = collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
+    let day = collect_day(&world.context, None, &[], &CancellationToken::new()).await.unwrap();
     assert_eq!(day.recorded.len(), 5);
     let stored = world.context.tenant.store.definitions().await.unwrap();
     let further = stored.iter().find(|stored| stored.definition.category == "further").unwrap();

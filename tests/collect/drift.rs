@@ -1,6 +1,9 @@
 //! `drift`: records beside a recount of the platform's present rows.
 
-use daymark::collect::{Cancellation, CollectError, DriftReport, DriftRequest, MetricDrift, backfill, drift};
+use daymark::{
+    collect::{CancellationToken, CollectError, DriftReport, DriftRequest, MetricDrift, backfill, drift},
+    corrections::{self, CorrectionRequest, RequestedChange, RequestedCorrection},
+};
 
 use crate::{
     on,
@@ -12,12 +15,13 @@ on! { [sqlite, postgres]
     records_of_an_earlier_version_are_not_compared,
     a_metric_that_cannot_be_read_leaves_the_others_compared,
     a_range_is_bounded_and_finished,
+    corrected_days_are_compared_by_the_value_in_force,
 }
 
 async fn compared(world: &World, from: i8, to: i8) -> DriftReport {
     let request =
         DriftRequest { from: Some(january(from)), to: Some(january(to)), ..DriftRequest::default() };
-    drift(&world.context, &request, &Cancellation::never()).await.unwrap()
+    drift(&world.context, &request, &CancellationToken::new()).await.unwrap()
 }
 
 /// The days on which a metric has changed, with the difference.
@@ -30,7 +34,7 @@ fn of<'a>(report: &'a DriftReport, category: &str) -> &'a MetricDrift {
 }
 
 async fn rows_deleted_since_and_rows_that_arrived_late_are_distinguished(world: World) {
-    backfill(&world.context, &range(1, 10), &Heard::default(), &Cancellation::never()).await.unwrap();
+    backfill(&world.context, &range(1, 10), &Heard::default(), &CancellationToken::new()).await.unwrap();
     let (before, runs) = (world.records().await, world.runs().await.len());
     let report = compared(&world, 1, 10).await;
     assert_eq!(report.metrics.iter().map(|metric| metric.days.len()).sum::<usize>(), 40);
@@ -52,7 +56,7 @@ async fn rows_deleted_since_and_rows_that_arrived_late_are_distinguished(world: 
 }
 
 async fn records_of_an_earlier_version_are_not_compared(world: World) {
-    backfill(&world.context, &range(1, 5), &Heard::default(), &Cancellation::never()).await.unwrap();
+    backfill(&world.context, &range(1, 5), &Heard::default(), &CancellationToken::new()).await.unwrap();
     let mut wanted = definitions(world.time_format());
     let changed_measure = serde_json::json!({"measure": "existing", "source": "posts"});
     wanted[1] = definition(world.time_format(), "posts_created", changed_measure);
@@ -66,7 +70,7 @@ async fn records_of_an_earlier_version_are_not_compared(world: World) {
 }
 
 async fn a_metric_that_cannot_be_read_leaves_the_others_compared(world: World) {
-    backfill(&world.context, &range(1, 10), &Heard::default(), &Cancellation::never()).await.unwrap();
+    backfill(&world.context, &range(1, 10), &Heard::default(), &CancellationToken::new()).await.unwrap();
     world.execute("ALTER TABLE comments RENAME TO hidden").await;
     let report = compared(&world, 1, 10).await;
     let failed: Vec<_> = report.failed.iter().map(|failure| failure.category.as_str()).collect();
@@ -74,10 +78,31 @@ async fn a_metric_that_cannot_be_read_leaves_the_others_compared(world: World) {
     assert_eq!(report.metrics.len(), 3);
 }
 
+async fn corrected_days_are_compared_by_the_value_in_force(world: World) {
+    backfill(&world.context, &range(1, 10), &Heard::default(), &CancellationToken::new()).await.unwrap();
+    let correction = RequestedCorrection {
+        category: "posts_created".to_owned(),
+        metric_type: None,
+        date: january(5),
+        change: RequestedChange::Value { value: 8.into(), metadata: None },
+        after_revision: None,
+    };
+    let request = CorrectionRequest { reason: "known".to_owned(), corrections: vec![correction] };
+    let planned = corrections::plan(&world.context, request).await.unwrap();
+    corrections::write(&world.context, planned).await.unwrap();
+    let report = compared(&world, 1, 10).await;
+    let changed: Vec<_> = of(&report, "posts_created").changed().collect();
+    let [day] = changed.as_slice() else { panic!("{changed:?}") };
+    assert_eq!(
+        (&day.recorded, &day.in_force, &day.recounted, day.difference()),
+        (&5.into(), &8.into(), &5.into(), (-3).into())
+    );
+}
+
 async fn a_range_is_bounded_and_finished(world: World) {
     let of = async |from, to| {
         let request = DriftRequest { from: Some(from), to: Some(to), ..DriftRequest::default() };
-        drift(&world.context, &request, &Cancellation::never()).await.unwrap_err()
+        drift(&world.context, &request, &CancellationToken::new()).await.unwrap_err()
     };
     let error = of(january(5), january(4)).await;
     assert!(matches!(error, CollectError::EmptyRange { .. }), "{error}");

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use daymark::{
     clock::{Clock, SetClock, SystemClock},
     collect::{
-        BackfillRequest, Cancellation, CollectError, Context, PlatformLag, active_metrics, backfill,
+        BackfillRequest, CancellationToken, CollectError, Context, PlatformLag, active_metrics, backfill,
         collect_day, platform_lag,
     },
     definitions::{CheckScope, check},
@@ -101,7 +101,7 @@ pub fn queried(query: &str) -> Definition {
 
 /// The error of a collection that must record nothing.
 pub async fn refusal(world: &World, context: &Context) -> String {
-    let error = collect_day(context, None, &[], &Cancellation::never()).await.unwrap_err();
+    let error = collect_day(context, None, &[], &CancellationToken::new()).await.unwrap_err();
     assert!(matches!(&error, CollectError::Stale { .. }), "{error}");
     assert!(world.records().await.is_empty(), "nothing may be recorded");
     error.to_string()
@@ -135,7 +135,7 @@ async fn a_standby_with_paused_replay_is_waited_for_and_then_refused() {
     scene.on_standby("SELECT pg_wal_replay_pause()").await;
     scene.post_and_receive().await;
 
-    let never = Cancellation::never();
+    let never = CancellationToken::new();
     let error = collect_day(&scene.context(Duration::ZERO), None, &[], &never).await.unwrap_err();
     assert!(matches!(&error, CollectError::Stale { .. }), "{error}");
     assert!(error.to_string().contains("behind: its replay is paused"), "{error}");
@@ -163,7 +163,7 @@ async fn a_standby_with_paused_replay_is_waited_for_and_then_refused() {
 async fn a_standby_with_an_apply_delay_is_refused() {
     let scene = Scene::new("-c recovery_min_apply_delay=1h").await;
     scene.post_and_receive().await;
-    let never = Cancellation::never();
+    let never = CancellationToken::new();
     let error = collect_day(&scene.context(Duration::ZERO), None, &[], &never).await.unwrap_err();
     assert!(error.to_string().contains("applies changes 1h late"), "{error}");
     assert!(scene.world.records().await.is_empty());
@@ -178,7 +178,7 @@ async fn a_standby_without_a_wal_receiver_is_refused() {
     let receives = "SELECT EXISTS (SELECT FROM pg_stat_wal_receiver)";
     while sqlx::query_scalar::<_, bool>(receives).fetch_one(&mut standby).await.unwrap() {}
     scene.on_primary("INSERT INTO posts VALUES (1, now() - interval '1 day', 'jazz')").await;
-    let never = Cancellation::never();
+    let never = CancellationToken::new();
     let error = collect_day(&scene.context(Duration::ZERO), None, &[], &never).await.unwrap_err();
     assert!(error.to_string().contains("receives nothing"), "{error}");
 }
@@ -194,7 +194,7 @@ async fn a_materialized_view_not_refreshed_since_the_day_ended_is_refused() {
     Arc::make_mut(&mut world.context.installation).clock = Arc::new(SystemClock);
     let midnight = SystemClock.now().to_zoned(TimeZone::UTC).start_of_day().unwrap().timestamp();
     Arc::make_mut(&mut world.context.tenant).settle = SystemClock.now().duration_since(midnight);
-    let never = Cancellation::never();
+    let never = CancellationToken::new();
     let error = collect_day(&world.context, None, &[], &never).await.unwrap_err();
     assert!(error.to_string().contains("materialized view copied shows the state of"), "{error}");
     assert!(lag_explanation(&world.context).await.unwrap().contains("materialized view copied"));
@@ -203,6 +203,62 @@ async fn a_materialized_view_not_refreshed_since_the_day_ended_is_refused() {
     assert_eq!(lag_explanation(&world.context).await, None);
     let report = collect_day(&world.context, None, &[], &never).await.unwrap();
     assert_eq!(report.recorded.len(), 1, "the view was refreshed after the end of yesterday");
+}
+
+/// Its rows cannot be seen before it ends, whatever time they say.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_transaction_from_before_the_day_was_complete_is_waited_for_and_then_refused() {
+    let arguments = ["-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-locale"];
+    let server = PrivateServer::made_by("initdb", &arguments, "-c max_prepared_transactions=2");
+    // Creates the platform's tables; the store that it makes is not used.
+    World::on_server(server.url()).await;
+    let mut world = World::on_existing_server(server.url()).await;
+    Arc::make_mut(&mut world.context.installation).clock = Arc::new(SystemClock);
+    let settled_now = |world: &mut World| {
+        let midnight = SystemClock.now().to_zoned(TimeZone::UTC).start_of_day().unwrap().timestamp();
+        Arc::make_mut(&mut world.context.tenant).settle = SystemClock.now().duration_since(midnight);
+    };
+    let mut writer = PgConnection::connect(&server.url()).await.unwrap();
+    writer.execute("BEGIN").await.unwrap();
+    writer.execute("INSERT INTO posts VALUES (1, now() - interval '1 day', 'jazz')").await.unwrap();
+    settled_now(&mut world);
+    Arc::make_mut(&mut world.context.installation).freshness_wait = Duration::ZERO;
+    let error = refusal(&world, &world.context).await;
+    assert!(error.contains("the platform shows the state of"), "{error}");
+    assert!(error.contains("a transaction of role postgres (process "), "{error}");
+    assert!(lag_explanation(&world.context).await.unwrap().contains("has been open since then"));
+
+    writer.execute("PREPARE TRANSACTION 'transfer 7'").await.unwrap();
+    settled_now(&mut world);
+    let error = refusal(&world, &world.context).await;
+    assert!(
+        error.contains("the transaction 'transfer 7' of role postgres is prepared since then"),
+        "{error}"
+    );
+    let errors = platform_errors(&world.context, &definitions("timestamptz")).await;
+    assert!(errors.len() == 1 && errors[0].contains("transfer 7"), "{errors:?}");
+
+    Arc::make_mut(&mut world.context.installation).freshness_wait = Duration::from_secs(60);
+    let never = CancellationToken::new();
+    let commit = writer.execute("COMMIT PREPARED 'transfer 7'");
+    let (report, committed) = tokio::join!(collect_day(&world.context, None, &[], &never), commit);
+    committed.unwrap();
+    let report = report.unwrap();
+    let created = report.recorded.iter().find(|metric| metric.key.category == "posts_created").unwrap();
+    assert_eq!(created.value.to_string(), "1", "the post is counted after its transaction was committed");
+}
+
+/// A transaction that began after the day was complete, or that only reads, is none of its matter.
+#[tokio::test(flavor = "multi_thread")]
+async fn later_transactions_and_those_that_only_read_are_not_waited_for() {
+    let world = World::postgres().await;
+    let mut reading = PgConnection::connect(&world.platform_url).await.unwrap();
+    reading.execute("BEGIN; SELECT count(*) FROM posts").await.unwrap();
+    let mut writing = PgConnection::connect(&world.platform_url).await.unwrap();
+    writing.execute("BEGIN; INSERT INTO posts VALUES (1, '2025-01-10T12:00:00Z', 'jazz')").await.unwrap();
+    let observing = World::on_existing_server(world.platform_url.clone()).await;
+    let report = collect_day(&observing.context, None, &[], &CancellationToken::new()).await.unwrap();
+    assert!(!report.recorded.is_empty() && report.failed.is_empty());
 }
 
 /// A copy that is made every night looks like a platform without activity, so that its days are recorded.
@@ -226,6 +282,6 @@ async fn check_warns_of_a_sqlite_file_that_was_not_written_since_the_day_ended()
     file.set_modified(day_before.into()).unwrap();
     let named = warnings().await;
     assert!(named.len() == 1 && named[0].contains("it was not written since"), "{named:?}");
-    let report = collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
+    let report = collect_day(&world.context, None, &[], &CancellationToken::new()).await.unwrap();
     assert!(!report.recorded.is_empty() && report.failed.is_empty());
 }

@@ -1,7 +1,7 @@
 //! The health of the collection.
 
 use daymark::{
-    collect::{BackfillRequest, Cancellation, backfill, collect_day, pause},
+    collect::{BackfillRequest, CancellationToken, backfill, collect_day, pause},
     metric::Definition,
     query::{HealthResponse, OwnQueries, health},
     store::{Leader, LockName},
@@ -29,7 +29,7 @@ async fn health_of(world: &World) -> HealthResponse {
 
 async fn collect(world: &World, day: i8) {
     // A failure is in the log, which is what these tests read.
-    let _ = collect_day(&world.context, Some(january(day)), &[], &Cancellation::never()).await;
+    let _ = collect_day(&world.context, Some(january(day)), &[], &CancellationToken::new()).await;
 }
 
 async fn before_the_first_run_nothing_is_known_and_nothing_is_zero(world: World) {
@@ -86,7 +86,7 @@ async fn gaps_are_listed_by_metric_with_their_cause(world: World) {
     world.execute("ALTER TABLE hidden RENAME TO comments").await;
     let only = |name: &str| BackfillRequest { only: vec![name.to_owned()], ..range(11, 13) };
     for name in ["authors", "posts_total"] {
-        backfill(&world.context, &only(name), &Heard::default(), &Cancellation::never()).await.unwrap();
+        backfill(&world.context, &only(name), &Heard::default(), &CancellationToken::new()).await.unwrap();
     }
     let gaps = health_of(&world).await.gaps.unwrap();
     let shown: Vec<_> = gaps

@@ -2,10 +2,11 @@
 
 use daymark::{
     collect::{
-        Cancellation, JudgeReport, JudgeRequest, backfill, collect_day, judge_again, judge_unjudged,
+        CancellationToken, JudgeReport, JudgeRequest, backfill, collect_day, judge_again, judge_unjudged,
         sample_drift,
     },
     config::QuerySettings,
+    corrections::{self, CorrectionRequest, RequestedChange, RequestedCorrection},
     judgement::{JUDGE_VERSION, Reason, Verdict},
     metric::Provenance,
     query::{
@@ -31,11 +32,13 @@ use crate::{
 on! { [sqlite, postgres]
     each_collected_value_is_judged_by_its_history,
     a_backfill_is_judged_and_so_are_the_days_after_it,
+    a_correction_is_judged_and_is_history_of_the_days_after_it,
     a_judge_that_fails_leaves_the_record,
     judgements_are_made_again_as_they_were,
     only_the_requested_records_are_judged_again,
     readers_see_judgements_beside_values,
     a_sample_of_days_is_counted_again_and_kept,
+    corrected_values_are_judged_and_are_the_history_of_later_ones,
 }
 
 /// The tenth of April, which is 100 days after the first of January.
@@ -68,7 +71,7 @@ async fn backfilled(world: &World) {
     platform_until_april(world).await;
     let mut request = range(1, 1);
     request.to = LAST.yesterday().ok();
-    backfill(&world.context, &request, &Heard::default(), &Cancellation::never()).await.unwrap();
+    backfill(&world.context, &request, &Heard::default(), &CancellationToken::new()).await.unwrap();
 }
 
 async fn each_collected_value_is_judged_by_its_history(world: World) {
@@ -79,7 +82,7 @@ async fn each_collected_value_is_judged_by_its_history(world: World) {
     let rows: Vec<_> = (0..60).map(|minute| format!("(1, '2025-04-10 13:{minute:02}:00', 'jazz')")).collect();
     world.execute(&format!("INSERT INTO posts VALUES {}", rows.join(", "))).await;
     world.execute("DELETE FROM comments WHERE created_at >= '2025-04-10'").await;
-    let report = collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
+    let report = collect_day(&world.context, None, &[], &CancellationToken::new()).await.unwrap();
     assert_eq!((report.recorded.len(), report.provenance), (4, Provenance::Observed));
     let found = anomalies(&world).await;
     let newest: Vec<_> = found.iter().filter(|anomaly| anomaly.day.date == LAST).collect();
@@ -105,22 +108,52 @@ async fn each_collected_value_is_judged_by_its_history(world: World) {
 async fn a_backfill_is_judged_and_so_are_the_days_after_it(world: World) {
     platform_until_april(&world).await;
     world.execute("DELETE FROM posts WHERE created_at >= '2025-04-10 12:01:00'").await;
-    collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
+    collect_day(&world.context, None, &[], &CancellationToken::new()).await.unwrap();
     assert_eq!(unjudged(&world).await, 0);
     assert_eq!(anomalies(&world).await.len(), 0, "without history");
     let mut request = range(1, 1);
     request.to = Some(LAST);
-    backfill(&world.context, &request, &Heard::default(), &Cancellation::never()).await.unwrap();
+    backfill(&world.context, &request, &Heard::default(), &CancellationToken::new()).await.unwrap();
     let found = anomalies(&world).await;
     let newest: Vec<_> = found.iter().filter(|anomaly| anomaly.day.date == LAST).collect();
     assert_eq!(newest[0].day.key.category, "posts_created", "the day that was judged before");
     assert_eq!(newest[0].day.judgement.reason, Some(Reason::Below));
 }
 
+async fn a_correction_is_judged_and_is_history_of_the_days_after_it(world: World) {
+    backfilled(&world).await;
+    // Eight weeks in which there were four times as many posts as were recorded.
+    let missed = |days: i64| RequestedCorrection {
+        category: "posts_created".to_owned(),
+        metric_type: None,
+        date: LAST.saturating_sub(days.days()),
+        change: RequestedChange::Value { value: 80.into(), metadata: None },
+        after_revision: None,
+    };
+    let reason = "most of the posts were imported later".to_owned();
+    let request = CorrectionRequest { reason, corrections: (1..=56).rev().map(missed).collect() };
+    let plan = corrections::plan(&world.context, request).await.unwrap();
+    let revisions = corrections::write(&world.context, plan).await.unwrap();
+    assert!(unjudged(&world).await >= 56, "a correction takes the judgement away");
+    corrections::judge_again(&world.context, &revisions).await;
+    assert_eq!(unjudged(&world).await, 0);
+    let of_posts = async || {
+        let mut found = anomalies(&world).await;
+        found.retain(|anomaly| anomaly.day.key.category == "posts_created");
+        found
+    };
+    let first = LAST.saturating_sub(56.days());
+    let first = of_posts().await.into_iter().find(|anomaly| anomaly.day.date == first).unwrap();
+    assert_eq!((first.day.judgement.reason, first.value), (Some(Reason::Above), 80.into()));
+    collect_day(&world.context, None, &[], &CancellationToken::new()).await.unwrap();
+    let newest = of_posts().await.into_iter().find(|anomaly| anomaly.day.date == LAST).unwrap();
+    assert_eq!((newest.day.judgement.reason, newest.value), (Some(Reason::Below), 20.into()));
+}
+
 async fn a_judge_that_fails_leaves_the_record(world: World) {
     backfilled(&world).await;
     world.lose_judgements().await;
-    let report = collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
+    let report = collect_day(&world.context, None, &[], &CancellationToken::new()).await.unwrap();
     assert_eq!((report.recorded.len(), report.failed.len()), (4, 0));
     assert_eq!(world.runs().await[0].error_message, None);
     assert!(judge_unjudged(&world.context, 10).await.is_err(), "the table is gone");
@@ -129,7 +162,7 @@ async fn a_judge_that_fails_leaves_the_record(world: World) {
 async fn judgements_are_made_again_as_they_were(world: World) {
     backfilled(&world).await;
     world.execute("DELETE FROM posts WHERE created_at >= '2025-04-10 12:01:00'").await;
-    collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
+    collect_day(&world.context, None, &[], &CancellationToken::new()).await.unwrap();
     let before = anomalies(&world).await;
     assert!(!before.is_empty());
     world.execute_on_store("DELETE FROM daily_metric_judgements").await;
@@ -157,6 +190,46 @@ async fn only_the_requested_records_are_judged_again(world: World) {
     assert!(judge_again(&world.context, &empty).await.unwrap_err().to_string().contains("empty"));
 }
 
+/// Corrects a day of `posts_created`, and judges it again.
+async fn correct(world: &World, date: Date, change: RequestedChange) {
+    let correction = RequestedCorrection {
+        category: "posts_created".to_owned(),
+        metric_type: None,
+        date,
+        change,
+        after_revision: None,
+    };
+    let request = CorrectionRequest { reason: "known".to_owned(), corrections: vec![correction] };
+    let planned = corrections::plan(&world.context, request).await.unwrap();
+    let written = corrections::write(&world.context, planned).await.unwrap();
+    corrections::judge_again(&world.context, &written).await;
+}
+
+async fn corrected_values_are_judged_and_are_the_history_of_later_ones(world: World) {
+    backfilled(&world).await;
+    let rows: Vec<_> = (0..60).map(|minute| format!("(1, '2025-04-10 13:{minute:02}:00', 'jazz')")).collect();
+    world.execute(&format!("INSERT INTO posts VALUES {}", rows.join(", "))).await;
+    collect_day(&world.context, None, &[], &CancellationToken::new()).await.unwrap();
+    let found = async |date: Date| {
+        let mut all = anomalies(&world).await.into_iter();
+        all.find(|anomaly| anomaly.day.key.category == "posts_created" && anomaly.day.date == date)
+    };
+    let days = |anomaly: &Anomaly| anomaly.day.judgement.baseline.unwrap().days;
+    let recorded = found(LAST).await.unwrap();
+    assert_eq!((recorded.value.to_string(), days(&recorded)), ("80".to_owned(), 56));
+    // A withdrawn day is no history of the later one.
+    let before = LAST.saturating_sub(2.days());
+    correct(&world, before, RequestedChange::Withdraw).await;
+    assert_eq!(days(&found(LAST).await.unwrap()), 55);
+    // A right value of 20 is none, and a wrong one of an earlier day is one, with the value in force.
+    correct(&world, LAST, RequestedChange::Value { value: 20.into(), metadata: None }).await;
+    assert_eq!(found(LAST).await, None);
+    correct(&world, LAST.yesterday().unwrap(), RequestedChange::Value { value: 500.into(), metadata: None })
+        .await;
+    assert_eq!(found(LAST.yesterday().unwrap()).await.unwrap().value, 500.into());
+    assert_eq!(unjudged(&world).await, 0);
+}
+
 /// A definition whose meaning changes begins a new history, and one whose presentation changes does not.
 #[tokio::test]
 async fn a_new_meaning_begins_a_new_history() {
@@ -167,7 +240,7 @@ async fn a_new_meaning_begins_a_new_history() {
     wanted[2].measure = wanted[1].measure.clone();
     wanted[2].sources = wanted[1].sources.clone();
     world.apply(&wanted).await;
-    collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
+    collect_day(&world.context, None, &[], &CancellationToken::new()).await.unwrap();
     world.execute_on_store("UPDATE daily_metric_judgements SET verdict = 'anomaly', reason = 'above' WHERE metric_date = '2025-04-10' AND baseline_days = 0").await;
     let found = anomalies(&world).await;
     let newest: Vec<_> = found.iter().filter(|anomaly| anomaly.day.date == LAST).collect();
@@ -180,7 +253,7 @@ async fn a_new_meaning_begins_a_new_history() {
 async fn with_an_anomaly(world: &World) {
     backfilled(world).await;
     world.execute("DELETE FROM posts WHERE created_at >= '2025-04-10 12:01:00'").await;
-    collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
+    collect_day(&world.context, None, &[], &CancellationToken::new()).await.unwrap();
 }
 
 async fn readers_see_judgements_beside_values(world: World) {
@@ -248,6 +321,7 @@ async fn rows_have_a_column_of_judgements(world: &World, expected: &Value) {
         offset: 0,
         max_bytes: 1_000_000,
         count: true,
+        as_of: None,
     };
     let store = &world.context.tenant.store;
     let page = store.table(&query(is_judged(IsOperand::NotNull), &["judgement", "value"])).await.unwrap();
@@ -262,18 +336,18 @@ async fn rows_have_a_column_of_judgements(world: &World, expected: &Value) {
 }
 
 async fn a_sample_of_days_is_counted_again_and_kept(world: World) {
-    backfill(&world.context, &range(1, 10), &Heard::default(), &Cancellation::never()).await.unwrap();
+    backfill(&world.context, &range(1, 10), &Heard::default(), &CancellationToken::new()).await.unwrap();
     let before = world.records().await;
     world.execute("DELETE FROM posts WHERE author_id = 2").await;
     let store = &world.context.tenant.store;
     let samples = async || store.drift_samples(jiff::Timestamp::UNIX_EPOCH, 1000).await.unwrap();
-    assert_eq!(sample_drift(&world.context, january(10), 0, &Cancellation::never()).await.unwrap(), 0);
-    assert_eq!(sample_drift(&world.context, january(10), 2, &Cancellation::never()).await.unwrap(), 8);
+    assert_eq!(sample_drift(&world.context, january(10), 0, &CancellationToken::new()).await.unwrap(), 0);
+    assert_eq!(sample_drift(&world.context, january(10), 2, &CancellationToken::new()).await.unwrap(), 8);
     assert_eq!(samples().await.len(), 8);
-    assert_eq!(sample_drift(&world.context, january(10), 100, &Cancellation::never()).await.unwrap(), 40);
+    assert_eq!(sample_drift(&world.context, january(10), 100, &CancellationToken::new()).await.unwrap(), 40);
     let found = samples().await;
     assert_eq!(found.len(), 40);
-    let changed = |sample: &&daymark::store::DriftSample| sample.recorded != sample.recounted;
+    let changed = |sample: &&daymark::store::DriftSample| sample.in_force != sample.recounted;
     let created = found.iter().filter(|sample| sample.key.category == "posts_created").filter(changed);
     assert_eq!(created.count(), 9, "the first day has no post of author 2");
     let health = health(&world.context, OwnQueries::None).await.unwrap().drift;

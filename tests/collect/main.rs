@@ -10,6 +10,7 @@ mod support;
 mod world;
 
 mod backfill;
+mod connections;
 mod day;
 mod definitions;
 mod drift;
@@ -21,6 +22,7 @@ mod old_objects;
 mod outage;
 mod pairs;
 mod reports;
+mod restatements;
 mod visibility;
 
 use pairs::on;

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use daymark::{
     clock::{Clock, SystemClock},
     collect::{
-        BackfillRequest, Cancellation, Context, DriftRequest, Failure, Gap, GapCause, PlatformLag,
+        BackfillRequest, CancellationToken, Context, DriftRequest, Failure, Gap, GapCause, PlatformLag,
         active_metrics, backfill, collect_day, drift, gaps, platform_lag,
     },
     metric::Definition,
@@ -46,7 +46,7 @@ fn message<'a>(failed: &'a [Failure], category: &str) -> &'a str {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_object_whose_age_cannot_be_told_is_refused_unless_it_is_assumed_fresh() {
+async fn an_object_of_unknown_age_is_refused_unless_it_is_assumed_fresh() {
     let world = world_with(COPIES).await;
     for (table, named, assumed) in [
         ("copied", "materialized view copied may show an old state", "public.copied"),
@@ -54,7 +54,7 @@ async fn an_object_whose_age_cannot_be_told_is_refused_unless_it_is_assumed_fres
     ] {
         world.apply(&[counted(table)]).await;
         let mut context = world.context.clone();
-        // A run does not wait for what waiting cannot tell.
+        // A run does not wait for an object whose age stays unknown.
         Arc::make_mut(&mut context.installation).freshness_wait = Duration::MAX;
         let message = refusal(&world, &context).await;
         assert!(message.contains(named) && message.contains("`platform.assume_fresh`"), "{message}");
@@ -74,7 +74,7 @@ async fn an_object_whose_age_cannot_be_told_is_refused_unless_it_is_assumed_fres
     }
     world.apply(&[counted("copied")]).await;
     let report =
-        collect_day(&world.assuming_fresh(&["copied"]), None, &[], &Cancellation::never()).await.unwrap();
+        collect_day(&world.assuming_fresh(&["copied"]), None, &[], &CancellationToken::new()).await.unwrap();
     assert_eq!(report.recorded.len(), 1);
 }
 
@@ -91,11 +91,16 @@ async fn only_the_metrics_that_read_an_old_object_are_refused() {
     ]
     .concat();
     world.apply(&metrics).await;
-    let never = Cancellation::never();
+    let never = CancellationToken::new();
     let report = collect_day(&world.context, None, &[], &never).await.unwrap();
     assert_eq!((report.status, report.recorded.len(), report.failed.len()), (RunStatus::Partial, 4, 3));
     let far = message(&report.failed, "far_total").to_owned();
-    assert!(far.contains("foreign table far may show an old state: whether its server `elsewhere`"), "{far}");
+    assert!(
+        far.contains(
+            "foreign table far may show an old state: Daymark cannot determine whether its server `elsewhere`"
+        ),
+        "{far}"
+    );
     assert!(far.contains("name the table in `platform.assume_fresh`"), "{far}");
     assert!(message(&report.failed, "copied_now").contains("materialized view copied"));
     assert!(message(&report.failed, "broken").contains("nowhere"));
@@ -112,9 +117,9 @@ async fn only_the_metrics_that_read_an_old_object_are_refused() {
     let found = gaps(&world.context, Some(january(1)), None).await.unwrap();
     let of_far: Vec<_> = found.gaps.iter().filter(|gap| gap.key.category == "far_total").collect();
     assert_eq!(of_far.iter().map(|gap| gap.days).sum::<usize>(), 10);
-    let is_told =
+    let is_named =
         |gap: &&Gap| matches!(&gap.cause, GapCause::Failed { message } if message.starts_with(&far));
-    assert!(of_far.iter().all(is_told), "{of_far:?}");
+    assert!(of_far.iter().all(is_named), "{of_far:?}");
 
     let report = drift(&world.context, &DriftRequest::default(), &never).await.unwrap();
     assert_eq!((report.metrics.len(), report.failed.len()), (4, 3));
@@ -158,7 +163,7 @@ async fn objects_that_a_query_names_are_refused_like_sources() {
         assert_eq!(platform_errors(&assuming, &[]).await, Vec::<String>::new());
     }
     let report =
-        collect_day(&world.assuming_fresh(&["twice"]), None, &[], &Cancellation::never()).await.unwrap();
+        collect_day(&world.assuming_fresh(&["twice"]), None, &[], &CancellationToken::new()).await.unwrap();
     assert_eq!(report.recorded[0].value.to_string(), "110", "55 posts and as many copies");
 }
 
@@ -215,7 +220,7 @@ async fn an_aggregate_or_join_that_runs_on_the_foreign_server_is_refused() {
     }
     world.apply(&[queried("SELECT count(*) AS value FROM far WHERE created_at < {day_end}")]).await;
     let report =
-        collect_day(&world.assuming_fresh(&["far"]), None, &[], &Cancellation::never()).await.unwrap();
+        collect_day(&world.assuming_fresh(&["far"]), None, &[], &CancellationToken::new()).await.unwrap();
     assert_eq!(report.recorded[0].value.to_string(), "55");
 }
 
@@ -253,7 +258,7 @@ async fn copies_beneath_a_table_or_a_view_are_found() {
         }
     }
     let assuming = world.assuming_fresh(&["hourly"]);
-    assert!(collect_day(&assuming, None, &[], &Cancellation::never()).await.is_ok());
+    assert!(collect_day(&assuming, None, &[], &CancellationToken::new()).await.is_ok());
 }
 
 /// A reader that has the grants of the documentation and no others. The view is read with the rights of its owner.
@@ -283,7 +288,7 @@ async fn a_view_may_read_a_schema_that_the_reader_must_not_use() {
         named("old", query("daymark_copied")),
     ];
     world.apply(&metrics).await;
-    let report = collect_day(&context, None, &[], &Cancellation::never()).await.unwrap();
+    let report = collect_day(&context, None, &[], &CancellationToken::new()).await.unwrap();
     assert_eq!(report.recorded.len(), 2, "{:?}", report.failed);
     assert!(report.recorded.iter().all(|metric| metric.value.to_string() == "55"));
     let old = message(&report.failed, "old");
@@ -320,13 +325,13 @@ async fn a_logical_replica_is_refused_unless_it_is_assumed_fresh() {
     let message = refusal(&world, &world.context).await;
     assert!(message.contains("table posts, a logical replica, may show an old state"), "{message}");
     assert!(
-        message.contains("whether subscription `copy` has applied every change of its origin"),
+        message.contains("whether the subscription `copy` has applied every change of its origin"),
         "{message}"
     );
 
     let mut assuming = world.assuming_fresh(&["posts"]);
     Arc::make_mut(&mut assuming.installation).clock = Arc::new(SystemClock);
-    let report = collect_day(&assuming, None, &[], &Cancellation::never()).await.unwrap();
+    let report = collect_day(&assuming, None, &[], &CancellationToken::new()).await.unwrap();
     assert_eq!(report.recorded.len(), 1);
 }
 
@@ -371,7 +376,7 @@ async fn queries_are_analysed_once_a_run_and_not_while_it_waits() {
         while calls("assumed_fresh").await < 2 {}
         world.execute("REFRESH MATERIALIZED VIEW copied").await;
     };
-    let (never, heard) = (Cancellation::never(), Heard::default());
+    let (never, heard) = (CancellationToken::new(), Heard::default());
     let last = context.last_finished();
     let request = BackfillRequest {
         from: Some(last.saturating_sub(jiff::ToSpan::days(9))),
@@ -390,7 +395,7 @@ async fn the_rest_is_recorded_when_a_materialized_view_is_not_refreshed_in_time(
     let (_server, world) = tracking().await;
     world.apply(&[named("old", counted("copied")), named("posts", counted("posts"))]).await;
     let context = ready_now(&world, Duration::from_millis(1));
-    let report = collect_day(&context, None, &[], &Cancellation::never()).await.unwrap();
+    let report = collect_day(&context, None, &[], &CancellationToken::new()).await.unwrap();
     assert_eq!((report.status, report.recorded.len()), (RunStatus::Partial, 1));
     let old = message(&report.failed, "old");
     assert!(
@@ -405,11 +410,11 @@ async fn an_empty_materialized_view_is_refused_as_one() {
     world.execute("CREATE MATERIALIZED VIEW none AS SELECT * FROM posts WHERE FALSE").await;
     world.apply(&[counted("none")]).await;
     let message = refusal(&world, &world.context).await;
-    assert!(message.contains("when it was refreshed cannot be told (it has no rows, "), "{message}");
+    assert!(message.contains("Daymark cannot determine when it was refreshed (it has no rows "), "{message}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_platform_that_does_not_tell_its_lag_in_time_can_be_reached() {
+async fn a_platform_that_does_not_report_its_lag_in_time_counts_as_reachable() {
     let (_server, world) = tracking().await;
     world.apply(&[counted("copied")]).await;
     let metrics = active_metrics(&world.context).await.unwrap();

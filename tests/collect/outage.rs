@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use daymark::{
-    collect::{BackfillRequest, Cancellation, backfill, collect_day},
+    collect::{BackfillRequest, CancellationToken, backfill, collect_day},
     database::RetryPolicy,
     store::RunStatus,
 };
@@ -21,7 +21,7 @@ async fn runs_retry_until_the_platforms_server_is_back() {
     let server = PrivateServer::new();
     let world = World::on_server(server.url()).await;
     server.stop();
-    let gone = collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap_err();
+    let gone = collect_day(&world.context, None, &[], &CancellationToken::new()).await.unwrap_err();
     assert!(
         gone.to_string().ends_with("check that it is running, and the host and the port in its URL"),
         "{gone}"
@@ -34,7 +34,7 @@ async fn runs_retry_until_the_platforms_server_is_back() {
         server.start();
         server
     });
-    let never = Cancellation::never();
+    let never = CancellationToken::new();
     let (report, server) = tokio::join!(collect_day(&context, None, &[], &never), start);
     assert_eq!(report.unwrap().recorded.len(), 4);
 

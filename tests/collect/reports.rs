@@ -5,8 +5,8 @@ use std::sync::Arc;
 use daymark::{
     clock::{Clock, SystemClock},
     collect::{
-        BackfillRequest, Cancellation, CollectError, Context, Gap, GapReport, backfill, collect_day, gaps,
-        status,
+        BackfillRequest, CancellationToken, CollectError, Context, Gap, GapReport, backfill, collect_day,
+        gaps, status,
     },
     config::{Finding, Severity},
     definitions::{CheckScope, check},
@@ -25,6 +25,7 @@ on! { [sqlite, postgres]
     a_gap_has_a_cause_and_a_command_that_fills_it,
     a_running_run_is_distinguished_from_an_orphaned_one,
     gaps_begin_with_the_first_row_of_the_platform,
+    a_source_that_cannot_be_read_may_have_the_first_row,
     days_that_cannot_be_reconstructed_are_gaps_of_their_own_cause,
     days_before_a_definition_are_gaps_of_their_own_cause,
     days_whose_rows_the_platform_has_deleted_are_gaps_of_their_own_cause,
@@ -49,7 +50,7 @@ fn shown(report: &GapReport) -> Vec<String> {
 
 async fn a_gap_has_a_cause_and_a_command_that_fills_it(world: World) {
     let collect = async |day| {
-        collect_day(&world.context, Some(january(day)), &[], &Cancellation::never()).await.unwrap()
+        collect_day(&world.context, Some(january(day)), &[], &CancellationToken::new()).await.unwrap()
     };
     world.set_clock("2025-01-01T12:00:00Z");
     world.apply(&definitions(world.time_format())).await;
@@ -60,7 +61,7 @@ async fn a_gap_has_a_cause_and_a_command_that_fills_it(world: World) {
     world.execute("ALTER TABLE hidden RENAME TO comments").await;
     let only = |name: &str| BackfillRequest { only: vec![name.to_owned()], ..range(1, 10) };
     for name in ["authors", "posts_total", "posts_created"] {
-        backfill(&world.context, &only(name), &Heard::default(), &Cancellation::never()).await.unwrap();
+        backfill(&world.context, &only(name), &Heard::default(), &CancellationToken::new()).await.unwrap();
     }
     let report = gaps(&world.context, None, None).await.unwrap();
     let found = shown(&report);
@@ -76,7 +77,7 @@ async fn a_gap_has_a_cause_and_a_command_that_fills_it(world: World) {
         report.retry_with,
         ["daymark backfill --from 2025-01-05 --to 2025-01-05 --metric comments_created"]
     );
-    backfill(&world.context, &range(2, 10), &Heard::default(), &Cancellation::never()).await.unwrap();
+    backfill(&world.context, &range(2, 10), &Heard::default(), &CancellationToken::new()).await.unwrap();
     let filled = gaps(&world.context, None, None).await.unwrap();
     assert_eq!((filled.missing, filled.fill_with.len()), (0, 0));
 }
@@ -117,14 +118,14 @@ async fn days_that_cannot_be_reconstructed_are_gaps_of_their_own_cause(world: Wo
     let mut wanted = definitions(world.time_format());
     wanted.push(right_now(world.time_format()));
     world.apply(&wanted).await;
-    backfill(&world.context, &range(8, 10), &Heard::default(), &Cancellation::never()).await.unwrap();
+    backfill(&world.context, &range(8, 10), &Heard::default(), &CancellationToken::new()).await.unwrap();
     let report = gaps(&world.context, Some(january(8)), None).await.unwrap();
     assert_eq!(shown(&report), ["right_now 8..9 not_reconstructible", "right_now 10..10 defined_later"]);
     assert_eq!(report.fill_with, ["daymark collect --metric right_now"]);
 }
 
 async fn gaps_begin_with_the_first_row_of_the_platform(world: World) {
-    collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
+    collect_day(&world.context, None, &[], &CancellationToken::new()).await.unwrap();
     let report = gaps(&world.context, None, None).await.unwrap();
     assert_eq!((report.from, report.missing), (january(1), 36));
     assert_eq!(report.fill_with, ["daymark backfill --from 2025-01-01 --to 2025-01-09"]);
@@ -142,6 +143,27 @@ async fn gaps_begin_with_the_first_row_of_the_platform(world: World) {
     );
 }
 
+/// The rows of the other source do not say when the platform began.
+async fn a_source_that_cannot_be_read_may_have_the_first_row(world: World) {
+    world.execute("DELETE FROM comments WHERE created_at < '2025-01-05'").await;
+    world.execute("ALTER TABLE posts RENAME TO hidden").await;
+    let report = gaps(&world.context, Some(january(1)), None).await.unwrap();
+    assert_eq!((report.from, report.first_row), (january(1), None));
+    let day = collect_day(&world.context, Some(january(3)), &[], &CancellationToken::new()).await.unwrap();
+    assert!(!day.failed.is_empty(), "the metrics of the source fail, and the day is not refused");
+    let refused = backfill(&world.context, &range(1, 10), &Heard::default(), &CancellationToken::new()).await;
+    let refused = refused.unwrap_err().to_string();
+    for part in ["begin on 2025-01-05", "whether those of `posts` begin earlier cannot be read"] {
+        assert!(refused.contains(part), "{refused}");
+    }
+    let report =
+        backfill(&world.context, &range(5, 10), &Heard::default(), &CancellationToken::new()).await.unwrap();
+    assert!(!report.failed.is_empty());
+    world.execute("ALTER TABLE hidden RENAME TO posts").await;
+    let report = gaps(&world.context, None, None).await.unwrap();
+    assert_eq!((report.from, report.first_row.unwrap().date), (january(1), january(1)));
+}
+
 async fn days_before_a_definition_are_gaps_of_their_own_cause(world: World) {
     world.set_clock("2025-01-13T12:00:00Z");
     let report = gaps(&world.context, Some(january(9)), None).await.unwrap();
@@ -150,7 +172,7 @@ async fn days_before_a_definition_are_gaps_of_their_own_cause(world: World) {
 }
 
 async fn days_whose_rows_the_platform_has_deleted_are_gaps_of_their_own_cause(world: World) {
-    backfill(&world.context, &range(1, 3), &Heard::default(), &Cancellation::never()).await.unwrap();
+    backfill(&world.context, &range(1, 3), &Heard::default(), &CancellationToken::new()).await.unwrap();
     for table in ["posts", "comments"] {
         world.execute(&format!("DELETE FROM {table} WHERE created_at < '2025-01-07'")).await;
     }
@@ -164,7 +186,7 @@ async fn days_whose_rows_the_platform_has_deleted_are_gaps_of_their_own_cause(wo
     );
     assert_eq!(report.fill_with, ["daymark backfill --from 2025-01-07 --to 2025-01-10"]);
     assert_eq!(status(&world.context).await.unwrap().missing, report.missing);
-    backfill(&world.context, &range(7, 10), &Heard::default(), &Cancellation::never()).await.unwrap();
+    backfill(&world.context, &range(7, 10), &Heard::default(), &CancellationToken::new()).await.unwrap();
     let report = gaps(&world.context, None, None).await.unwrap();
     assert_eq!((report.missing, report.fill_with.len(), report.retry_with.len()), (12, 0, 0));
     let away = gaps(&world.without_platform(), None, None).await.unwrap();
@@ -197,7 +219,7 @@ async fn a_store_without_runs_has_a_status(world: World) {
 }
 
 async fn the_status_names_the_next_day_and_whether_it_is_due(world: World) {
-    collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
+    collect_day(&world.context, None, &[], &CancellationToken::new()).await.unwrap();
     let report = status(&world.context).await.unwrap();
     assert_eq!(report.last_run.unwrap().status, RunStatus::Completed);
     assert_eq!(
@@ -221,14 +243,14 @@ async fn the_status_names_the_next_day_and_whether_it_is_due(world: World) {
 
 /// `status` counts the missing records, and `gaps` lists them.
 async fn the_status_counts_the_records_that_gaps_lists(world: World) {
-    backfill(&world.context, &range(2, 3), &Heard::default(), &Cancellation::never()).await.unwrap();
+    backfill(&world.context, &range(2, 3), &Heard::default(), &CancellationToken::new()).await.unwrap();
     let mut wanted = definitions(world.time_format());
     // The records of this metric stay, but no further ones are due.
     wanted.retain(|definition| definition.category != "authors");
     wanted.push(right_now(world.time_format()));
     world.apply(&wanted).await;
-    backfill(&world.context, &range(6, 6), &Heard::default(), &Cancellation::never()).await.unwrap();
-    collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
+    backfill(&world.context, &range(6, 6), &Heard::default(), &CancellationToken::new()).await.unwrap();
+    collect_day(&world.context, None, &[], &CancellationToken::new()).await.unwrap();
     for now in [NOON, "2025-01-14T12:00:00Z", "2025-01-07T12:00:00Z", "2025-01-02T12:00:00Z"] {
         world.set_clock(now);
         let gaps = gaps(&world.context, None, None).await.unwrap();
@@ -252,7 +274,7 @@ async fn a_record_of_a_skipped_date_fills_no_gap(mut world: World) {
         before_first_row: true,
         ..range(1, 1)
     };
-    backfill(&world.context, &days, &Heard::default(), &Cancellation::never()).await.unwrap();
+    backfill(&world.context, &days, &Heard::default(), &CancellationToken::new()).await.unwrap();
     assert_eq!(status(&world.context).await.unwrap().missing, 0);
     world.in_zone("Pacific/Apia");
     let mut wanted = definitions(world.time_format());
@@ -288,16 +310,16 @@ async fn a_clock_that_is_ahead_is_reported_and_refused(world: World) {
     world.set_clock("2990-01-01T00:00:00Z");
     let ahead = clock().await;
     assert!(ahead[0].is_error() && ahead[0].message.contains("ahead of"), "{ahead:?}");
-    let refused = collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap_err();
+    let refused = collect_day(&world.context, None, &[], &CancellationToken::new()).await.unwrap_err();
     assert!(matches!(refused, CollectError::ClocksDiffer { .. }), "{refused}");
     let refused =
-        backfill(&world.context, &BackfillRequest::default(), &Heard::default(), &Cancellation::never())
+        backfill(&world.context, &BackfillRequest::default(), &Heard::default(), &CancellationToken::new())
             .await;
     assert!(refused.is_err());
     assert!(world.runs().await.is_empty() && world.records().await.is_empty());
     // The newest record was made while the clock was ahead.
     world.set_clock(NOON);
-    collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
+    collect_day(&world.context, None, &[], &CancellationToken::new()).await.unwrap();
     world.set_clock("2025-01-05T12:00:00Z");
     let newest = clock().await;
     assert!(newest.iter().any(|finding| finding.message.contains("the newest record is of 2025-01-10")));
@@ -353,7 +375,7 @@ async fn a_clock_that_is_behind_the_stores_is_reported_and_refused(mut world: Wo
         finding.is_error() && finding.message.contains("behind that of the store's server")
     };
     assert!(findings.iter().any(|finding| is_reported(&finding)), "{findings:?}");
-    let never = Cancellation::never();
+    let never = CancellationToken::new();
     let refused = collect_day(&world.context, None, &[], &never).await.unwrap_err();
     assert!(matches!(refused, CollectError::ClocksDiffer { .. }), "{refused}");
     let refused =
@@ -379,10 +401,10 @@ async fn a_clock_that_differs_from_the_platforms_is_refused() {
                  AS $$ SELECT pg_catalog.clock_timestamp() {shift} $$"
             ))
             .await;
-        let refused = collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap_err();
+        let refused = collect_day(&world.context, None, &[], &CancellationToken::new()).await.unwrap_err();
         assert!(refused.to_string().contains("that of the platform's server"), "{refused}");
         assert!(world.records().await.is_empty());
     }
     world.execute("DROP FUNCTION public.clock_timestamp()").await;
-    collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
+    collect_day(&world.context, None, &[], &CancellationToken::new()).await.unwrap();
 }

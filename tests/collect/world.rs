@@ -14,11 +14,12 @@ use daymark::{
     definitions::apply,
     metric::{Calendar, Definition, Record},
     platform::{self, PlatformOptions},
-    store::{self, Run, RunFilter, StoreOptions, Trigger},
+    store::{self, JobKind, NewJob, Run, RunFilter, StoreOptions, Trigger},
 };
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
+use uuid::Uuid;
 
 use crate::support::fresh_database;
 
@@ -286,7 +287,7 @@ async fn reader(platform_url: &str) -> String {
         return platform_url.to_owned();
     }
     let name = format!("reader_{}", uuid::Uuid::new_v4().simple());
-    let create = format!("CREATE ROLE {name} LOGIN IN ROLE pg_read_all_data");
+    let create = format!("CREATE ROLE {name} LOGIN IN ROLE pg_read_all_data, pg_read_all_stats");
     let mut owner = PgConnection::connect(platform_url).await.unwrap();
     owner.execute(AssertSqlSafe(create)).await.unwrap();
     let mut url = url::Url::parse(platform_url).unwrap();
@@ -336,6 +337,7 @@ fn context(store_url: &str, platform_url: &str, calendar: Calendar, clock: Arc<S
         store: store::open(&store_url, store_options),
         platform: platform::open(&platform_url, platform_options),
         first_row: std::sync::Arc::default(),
+        derived: std::sync::Arc::default(),
     };
     Context::new(installation, tenant, Initiator::new(Trigger::Cli, "cli:test"))
 }
@@ -420,4 +422,23 @@ pub fn message(error: CollectError) -> String {
 
 pub fn instant(text: &str) -> Timestamp {
     text.parse().unwrap()
+}
+
+/// A job that a process of another host has started, whose lock is free.
+pub async fn job_of_an_ended_process(world: &World, created_at: &str) -> Uuid {
+    let id = Uuid::new_v4();
+    let spec = json!({"date": LAST_FINISHED, "metrics": []});
+    let job = NewJob {
+        id,
+        kind: JobKind::Collect,
+        spec: spec.as_object().unwrap().clone(),
+        trigger: Trigger::Schedule,
+        actor: "system".to_owned(),
+        created_at: instant(created_at),
+        host: "elsewhere".to_owned(),
+        process_id: 4711,
+    };
+    world.context.tenant.store.add_job(&job).await.unwrap();
+    world.context.tenant.store.start_job(id, instant(created_at)).await.unwrap();
+    id
 }

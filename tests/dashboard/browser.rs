@@ -9,7 +9,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn the_pages_do_what_they_promise_in_a_browser() {
+async fn the_browser_tests_of_the_dashboard_pass() {
     build();
     let store = fresh_database().await;
     let chromium = run(&mut Command::new(directory("scripts/chromium")));

@@ -22,6 +22,7 @@ async fn every_page_is_the_same_file_with_a_strict_policy() {
         "/define",
         "/operations",
         "/operations/alerts",
+        "/operations/corrections",
         "/operations/drift",
         "/operations/keys",
     ] {
@@ -100,4 +101,9 @@ async fn unknown_files_are_not_found() {
     ] {
         assert_eq!(site.send("GET", &path, &[], None).await.problem(), "not-found", "{path}");
     }
+    // A browser gets a page that says so.
+    let headers = [("accept", "text/html"), ("apikey", &*site.reader)];
+    let page = site.send("GET", "/nothing", &headers, None).await;
+    assert_eq!((page.status, page.header("content-type")), (404, "text/html; charset=utf-8"));
+    assert_eq!(site.send("POST", "/nothing", &headers, None).await.problem(), "not-found");
 }

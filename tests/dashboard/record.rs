@@ -31,6 +31,11 @@ async fn the_record_is_shown_to_those_who_may_read_it() {
         assert!(shown.contains(row), "{row}: {shown}");
     }
     assert!(!shown.contains("2024-12-11"), "more than 30 days: {shown}");
+    let correction = json!({"metric_category": "posts_created", "date": "2025-01-10", "value": 1234});
+    let body = json!({"reason": "wrong", "corrections": [correction]});
+    assert_eq!(site.post("/api/v1/corrections", &body).await.status, 201);
+    let corrected = page(&site.reader).await.replace(',', "");
+    assert_eq!(corrected.matches("1234").count(), 2, "the latest value and that of the day: {corrected}");
     let refused = page("").await;
     assert!(refused.contains("needs an API key") && !refused.contains("<table>"), "{refused}");
     let wrong = page("dm_wrong").await;

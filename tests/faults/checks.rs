@@ -1,6 +1,12 @@
 //! What `daymark check` says on a machine where something is broken.
 
-use std::os::unix::fs::PermissionsExt;
+use std::{
+    os::unix::fs::PermissionsExt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use serde_json::Value;
 
@@ -38,6 +44,21 @@ super::on_both!(
     a_directory_of_backups_that_cannot_be_written_to_is_named,
 );
 
+/// A quiet platform's file looks like a copy, so the day is recorded.
+#[tokio::test]
+async fn a_collection_from_a_file_that_was_not_written_since_the_day_ended_says_so() {
+    let installation = Installation::sqlite().await;
+    let warning = "what is read may be old: the platform's file shows the state of";
+    let said = installation.succeed(&["collect"]).stderr;
+    assert!(!said.contains(warning), "{said}");
+    let Database::Sqlite(path) = &installation.platform else { unreachable!("it is on SQLite") };
+    let file = std::fs::File::options().write(true).open(path).unwrap();
+    let days_ago = file.metadata().unwrap().modified().unwrap() - std::time::Duration::from_secs(3 * 86_400);
+    file.set_modified(days_ago).unwrap();
+    let said = installation.succeed(&["backfill", "--from", FIRST]).stderr;
+    assert!(said.contains(warning), "{said}");
+}
+
 async fn a_day_that_was_due_and_is_missing_is_named_with_its_cause(installation: Installation) {
     assert!(
         !findings(&installation).iter().any(|finding| finding.contains("was due")),
@@ -54,7 +75,10 @@ async fn a_day_that_was_due_and_is_missing_is_named_with_its_cause(installation:
     installation.platform.execute(table).await;
     installation.platform.execute("ALTER TABLE comments RENAME TO elsewhere_too").await;
     installation.platform.execute("ALTER TABLE profiles RENAME TO elsewhere_as_well").await;
-    assert_ne!(installation.run(&["collect"]).code, Some(0));
+    // For an hour and a half after midnight this is the day before the last finished one.
+    let due = found.iter().find_map(|finding| finding.split_once("nothing is recorded of ")).unwrap().1[..10]
+        .to_owned();
+    assert_ne!(installation.run(&["collect", "--date", &due]).code, Some(0));
     let found = findings(&installation);
     assert_says(
         &found,
@@ -155,4 +179,25 @@ async fn the_programs_that_a_backup_needs_are_named_when_they_are_missing() {
         "warning backup: pg_dump cannot be started",
         &["install PostgreSQL's client programs"],
     );
+}
+
+/// A question to a store that refuses connections is repeated for some seconds.
+#[tokio::test]
+async fn a_store_that_refuses_connections_is_not_asked_by_every_check() {
+    let installation = Installation::sqlite().await;
+    // It accepts connections and closes them, so that they can be counted.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("postgres://daymark@127.0.0.1:{}/app", listener.local_addr().unwrap().port());
+    let attempts = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&attempts);
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            drop(connection);
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let ended = installation.run(&["check", "--store-url", &url]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let attempts = attempts.load(Ordering::Relaxed);
+    assert!((1..=2).contains(&attempts), "{attempts} connections");
 }

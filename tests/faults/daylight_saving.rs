@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use daymark::{
     clock::SetClock,
-    collect::{Cancellation, CollectError, Context, Initiator, Installation, Tenant, collect_day},
+    collect::{CancellationToken, CollectError, Context, Initiator, Installation, Tenant, collect_day},
     database::{DatabaseUrl, RetryPolicy},
     definitions::apply,
     metric::{Calendar, Definition},
@@ -67,6 +67,7 @@ async fn context(
         store: store::open(&store, keeping),
         platform: platform::open(&platform, reading),
         first_row: std::sync::Arc::default(),
+        derived: std::sync::Arc::default(),
     };
     let context = Context::new(installation, tenant, Initiator::new(Trigger::Cli, "cli:test"));
     context.tenant.store.migrate().await.unwrap();
@@ -108,7 +109,7 @@ async fn assert_recorded_whole_and_not_before_its_end(day: LongDay) {
     let directory = tempfile::tempdir().unwrap();
     let clock = Arc::new(SetClock::at(day.ends + SETTLE - SignedDuration::from_mins(1)));
     let context = context(&directory, day.zone, Arc::clone(&clock), &times).await;
-    let never = Cancellation::never();
+    let never = CancellationToken::new();
 
     let early = collect_day(&context, Some(day.date), &[], &never).await.unwrap_err();
     assert!(

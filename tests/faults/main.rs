@@ -21,6 +21,7 @@ mod checks;
 mod daylight_saving;
 mod full_disk;
 mod killed;
+mod killed_restatements;
 mod locked;
 mod messages;
 mod outage;

@@ -38,11 +38,11 @@ impl Scene {
         self
     }
 
-    /// Crashes the server while a run waits for the lock that `obstacle` holds, so that the run is certainly in
+    /// Crashes the server while a run waits for the lock that `statement` takes, so that the run is certainly in
     /// progress. With `back`, the server is started again while the run retries.
-    async fn crash_during(&self, obstacle: &str, arguments: &[&str], back: bool) -> Ended {
+    async fn crash_during(&self, statement: &str, arguments: &[&str], back: bool) -> Ended {
         let mut other = self.on_server.session().await;
-        other.execute(obstacle).await;
+        other.execute(statement).await;
         let mut observer = self.on_server.session().await;
         let child = self.installation.spawn(arguments);
         wait_until_blocked(&mut observer).await;
@@ -58,10 +58,10 @@ impl Scene {
     }
 
     /// Without retries the run fails, and no earlier record is lost.
-    async fn fails(&mut self, obstacle: &str, arguments: &[&str]) -> Ended {
+    async fn fails(&mut self, statement: &str, arguments: &[&str]) -> Ended {
         self.installation.set("DAYMARK_RETRY_ATTEMPTS", 0);
         let before = self.installation.ledger().await;
-        let ended = self.crash_during(obstacle, arguments, false).await;
+        let ended = self.crash_during(statement, arguments, false).await;
         assert_eq!(ended.code, Some(1), "{ended:?}");
         let after = self.installation.ledger().await;
         after.assert_sound_after(&before);
@@ -71,10 +71,10 @@ impl Scene {
     }
 
     /// With enough retries the run completes.
-    async fn rides_it_out(&mut self, obstacle: &str, arguments: &[&str]) {
+    async fn rides_it_out(&mut self, statement: &str, arguments: &[&str]) {
         self.installation.set("DAYMARK_RETRY_ATTEMPTS", 30);
         let before = self.installation.ledger().await;
-        let ended = self.crash_during(obstacle, arguments, true).await;
+        let ended = self.crash_during(statement, arguments, true).await;
         assert_eq!(ended.code, Some(0), "{ended:?}");
         let after = self.installation.ledger().await;
         after.assert_sound_after(&before);

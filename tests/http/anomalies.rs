@@ -1,7 +1,7 @@
 //! `GET /api/v1/anomalies`, and the statements of a metric.
 
 use daymark::{
-    collect::{Cancellation, collect_day},
+    collect::{CancellationToken, collect_day},
     judgement::{Baseline, JUDGE_VERSION, Judgement, Reason, Verdict},
     metric::{Decimal, MetricKey, MetricType},
     store::JudgedDay,
@@ -29,11 +29,11 @@ async fn the_anomalies_of_the_last_days_are_listed(site: Site) {
         },
     };
     for day in [3, 8, 10] {
-        let (context, never) = (&site.world.context, Cancellation::never());
+        let (context, never) = (&site.world.context, CancellationToken::new());
         collect_day(context, Some(january(day)), &[], &never).await.unwrap();
     }
     let judged = [3, 8, 10].map(judged);
-    site.world.context.tenant.store.write_judgements(&judged).await.unwrap();
+    site.world.context.tenant.store.write_judgements(&judged, None).await.unwrap();
     let days = async |query: &str| {
         let reply = site.get(&format!("/api/v1/anomalies{query}")).await;
         assert_eq!(reply.status, 200, "{}", reply.text());

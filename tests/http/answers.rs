@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use daymark::collect::{BackfillRequest, Cancellation, backfill, collect_day};
+use daymark::collect::{BackfillRequest, CancellationToken, backfill, collect_day};
 use serde_json::{Value, json};
 
 use crate::{on_both_stores, site::Site, world::Heard};
@@ -21,7 +21,7 @@ on_both_stores!(
 
 async fn recorded(site: &Site) {
     let request = BackfillRequest::default();
-    backfill(&site.world.context, &request, &Heard::default(), &Cancellation::never()).await.unwrap();
+    backfill(&site.world.context, &request, &Heard::default(), &CancellationToken::new()).await.unwrap();
 }
 
 fn values(series: &Value) -> Vec<String> {
@@ -108,7 +108,7 @@ async fn paging_returns_every_series_once(site: Site) {
 }
 
 async fn runs_are_listed_and_found(site: Site) {
-    collect_day(&site.world.context, None, &[], &Cancellation::never()).await.unwrap();
+    collect_day(&site.world.context, None, &[], &CancellationToken::new()).await.unwrap();
     recorded(&site).await;
     let runs = site.get_as_admin("/api/v1/runs").await.json();
     let kinds: Vec<_> = runs["runs"].as_array().unwrap().iter().map(|run| run["kind"].clone()).collect();

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use daymark::{
     access::Role,
-    collect::{Cancellation, collect_day},
+    collect::{CancellationToken, collect_day},
     store::{Held, LockName, NewRun, RunKind},
 };
 use jiff::civil::date;
@@ -62,7 +62,7 @@ async fn a_new_record_replaces_the_cached_answer(site: Site) {
     assert_eq!(before.json()["metrics"][0]["value"], Value::Null);
     // Another process records.
     let other = site.world.another_process();
-    collect_day(&other, None, &[], &Cancellation::never()).await.unwrap();
+    collect_day(&other, None, &[], &CancellationToken::new()).await.unwrap();
     // PostgreSQL's notification may arrive a moment after the commit.
     let after = loop {
         let reply = site.get(LATEST).await;
@@ -74,7 +74,7 @@ async fn a_new_record_replaces_the_cached_answer(site: Site) {
 }
 
 async fn a_matching_entity_tag_gets_304_without_a_store_query(site: Site) {
-    collect_day(&site.world.context, None, &[], &Cancellation::never()).await.unwrap();
+    collect_day(&site.world.context, None, &[], &CancellationToken::new()).await.unwrap();
     settled(&site).await;
     let first = site.get(LATEST).await;
     assert_eq!(first.header("cache-control"), "private, no-cache");
@@ -129,7 +129,7 @@ async fn the_status_is_cached_until_the_store_or_a_run_changes(site: Site) {
     let is = async |state: &str| {
         until(state, async || status().await.json()["state"] == state).await;
     };
-    collect_day(&site.world.context, None, &[], &Cancellation::never()).await.unwrap();
+    collect_day(&site.world.context, None, &[], &CancellationToken::new()).await.unwrap();
     is("completed").await;
     site.world.set_clock("2025-01-11T12:01:00Z");
     let lock = a_running_run(&site).await;
@@ -161,7 +161,7 @@ async fn a_running_run(site: &Site) -> Box<dyn Held> {
 }
 
 async fn concurrent_equal_requests_query_the_store_once(site: Site) {
-    collect_day(&site.world.context, None, &[], &Cancellation::never()).await.unwrap();
+    collect_day(&site.world.context, None, &[], &CancellationToken::new()).await.unwrap();
     settled(&site).await;
     let before = store_queries(&site);
     let path = "/api/v1/activity?days=20";
@@ -176,7 +176,7 @@ async fn tables_are_cached_and_have_entity_tags(site: Site) {
     let empty = site.get(TABLE).await;
     assert_eq!((empty.status, empty.text().as_str()), (200, "[]"));
     let other = site.world.another_process();
-    collect_day(&other, None, &[], &Cancellation::never()).await.unwrap();
+    collect_day(&other, None, &[], &CancellationToken::new()).await.unwrap();
     until("the record is seen", async || site.get(TABLE).await.text() != "[]").await;
     settled(&site).await;
     let first = site.get(TABLE).await;
@@ -194,7 +194,7 @@ async fn tables_are_cached_and_have_entity_tags(site: Site) {
 }
 
 async fn answers_are_compressed_with_the_encoding_that_the_client_accepts(site: Site) {
-    collect_day(&site.world.context, None, &[], &Cancellation::never()).await.unwrap();
+    collect_day(&site.world.context, None, &[], &CancellationToken::new()).await.unwrap();
     let plain = site.get_with("/api/v1/activity", &[("accept-encoding", "identity")]).await;
     for encoding in ["gzip", "br"] {
         let packed = site.get_with("/api/v1/activity", &[("accept-encoding", encoding)]).await;
@@ -237,12 +237,12 @@ async fn each_request_executes_its_expected_number_of_statements_on_postgres() {
     let directory = tempfile::tempdir().unwrap();
     let platform_url = format!("sqlite:{}", directory.path().join("platform.db").display());
     let world = World::at(directory, server.url(), platform_url).await;
-    collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
+    collect_day(&world.context, None, &[], &CancellationToken::new()).await.unwrap();
     let mut settings = Settings::default();
     settings.http.cache = false;
     let site = Site::start(world, settings).await;
     // Definitions are read for every request until the store is watched.
-    until("the store is watched", async || site.service.cache.marker().is_some()).await;
+    until("the store is watched", async || site.service.cache.store_version().is_some()).await;
     let run = site.get_as_admin("/api/v1/runs").await.json()["runs"][0]["id"].as_str().unwrap().to_owned();
     let mut statements_of_five = async |path: &str| {
         // The first requests open connections, and read the definitions and the key.
@@ -301,6 +301,8 @@ fn statements_of_questions(run: &str) -> Vec<(String, usize)> {
         ("/api/v1/export/latest?format=parquet", 1),
         ("/api/v1/export/definitions", 0),
         ("/api/v1/export/runs", 1),
+        ("/api/v1/export/redactions", 1),
+        ("/api/v1/redactions", 1),
         ("/rest/v1/daily_metrics?select=*&order=metric_date.desc&limit=5", 1),
         ("/rest/v1/metric_definitions?is_active=eq.true", 1),
         ("/rest/v1/metric_collection_log?select=id,status", 1),
@@ -313,7 +315,7 @@ fn statements_of_questions(run: &str) -> Vec<(String, usize)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_request_executes_its_expected_number_of_statements_on_sqlite() {
     let world = World::sqlite().await;
-    collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
+    collect_day(&world.context, None, &[], &CancellationToken::new()).await.unwrap();
     let run = world.runs().await[0].id.to_string();
     let key = new_key(&world.context, "admin", Role::Admin).await;
     let settings = [

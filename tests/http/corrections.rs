@@ -1,15 +1,22 @@
 //! Corrections over HTTP: who may correct, what every reader shows afterwards, and what was known before.
 
+use std::time::{Duration, Instant};
+
 use daymark::{
     access::Role,
-    collect::{Cancellation, backfill},
+    collect::{CancellationToken, backfill},
+    corrections::{self, CorrectionRequest, RequestedChange, RequestedCorrection},
+    metric::{MetricKey, MetricType},
+    store::{NewRevision, NewRun, RevisionBasis, RevisionBatch, RevisionEffect, RunKind, Trigger},
 };
+use jiff::ToSpan;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::{
     on_both_stores,
     site::{Reply, Site, new_key},
-    world::{Heard, range},
+    world::{Heard, definition, definitions, instant, january, range},
 };
 
 on_both_stores!(
@@ -18,8 +25,13 @@ on_both_stores!(
     a_withdrawn_day_is_a_gap_of_its_own_cause,
     what_was_known_is_found_again,
     a_correction_replaces_cached_answers_and_entity_tags,
+    a_correction_by_another_process_replaces_cached_answers,
     corrections_are_listed_in_pages,
     wrong_corrections_are_refused_by_their_places,
+    a_correction_of_what_was_corrected_since_is_refused,
+    questions_as_of_have_the_definitions_of_that_time,
+    gaps_as_of_have_the_runs_of_that_time,
+    the_clock_of_the_store_may_be_a_little_ahead,
 );
 
 const PATH: &str = "/api/v1/corrections";
@@ -27,7 +39,7 @@ const SERIES: &str = "/api/v1/metrics?category=posts_created&from=2025-01-01&to=
 
 /// A site with ten recorded days: on the nth of them n posts were created.
 async fn recorded(site: &Site) {
-    backfill(&site.world.context, &range(1, 10), &Heard::default(), &Cancellation::never()).await.unwrap();
+    backfill(&site.world.context, &range(1, 10), &Heard::default(), &CancellationToken::new()).await.unwrap();
 }
 
 fn body(change: &Value) -> Value {
@@ -67,7 +79,7 @@ async fn only_principals_with_the_scope_correct(site: Site) {
     assert_eq!(
         answer["changes"],
         json!([{"metric_type": "count", "metric_category": "posts_created", "metric_date": "2025-01-05",
-                "recorded_value": 5, "before": 5, "after": 4}])
+                "recorded_value": 5, "before": 5, "after": 4, "last_revision": 0}])
     );
     // Readers see who corrected and why.
     let listed = site.get(PATH).await.json();
@@ -87,9 +99,9 @@ fn point(reply: &Reply, place: usize) -> Value {
 async fn every_reader_shows_the_value_in_force(site: Site) {
     recorded(&site).await;
     let records = site.world.records().await;
-    correct(&site, &json!({"value": "4.5"})).await;
+    correct(&site, &json!({"value": "4"})).await;
     let series = site.get(SERIES).await;
-    let expected = json!({"from": "2025-01-05", "value": 4.5, "recorded_value": 5, "revision": 1});
+    let expected = json!({"from": "2025-01-05", "value": 4, "recorded_value": 5, "revision": 1});
     assert_eq!(point(&series, 4), expected);
     let recorded: Vec<_> = series.json()["series"][0]["recorded"].as_array().unwrap().clone();
     assert_eq!(
@@ -99,12 +111,12 @@ async fn every_reader_shows_the_value_in_force(site: Site) {
     // Weeks and months are made of the values in force: 1 + … + 10 is 55.
     let month = site.get(&format!("{SERIES}&interval=month")).await;
     let month = point(&month, 0);
-    assert_eq!((&month["value"], &month["provenance"]), (&json!(54.5), &json!("mixed")));
+    assert_eq!((&month["value"], &month["provenance"]), (&json!(54), &json!("mixed")));
     let activity = site.get("/api/v1/activity?days=6&category=posts_created").await;
-    assert_eq!(point(&activity, 0)["value"], 4.5);
+    assert_eq!(point(&activity, 0)["value"], 4);
     let text = site.get("/api/v1/export?category=posts_created&from=2025-01-05&to=2025-01-05").await.text();
     let row = text.lines().nth(1).unwrap();
-    assert!(row.contains(",4.5,recorded,corrected,") && row.ends_with(",5,1"), "{row}");
+    assert!(row.contains(",4,recorded,corrected,") && row.ends_with(",5,1"), "{row}");
     let as_recorded = site.get(&format!("{SERIES}&values=recorded")).await;
     assert_eq!(point(&as_recorded, 4), json!({"from": "2025-01-05", "value": 5}));
 
@@ -119,7 +131,7 @@ async fn every_reader_shows_the_value_in_force(site: Site) {
     assert_eq!(latest["metrics"][0]["value"], 10);
     let rows = "/rest/v1/daily_metrics?select=value,recorded_value,provenance,revision&metric_category=eq.posts_created&order=metric_date";
     let rows = site.get(rows).await.json();
-    assert_eq!(rows[4], json!({"value": 4.5, "recorded_value": 5, "provenance": "corrected", "revision": 1}));
+    assert_eq!(rows[4], json!({"value": 4, "recorded_value": 5, "provenance": "corrected", "revision": 1}));
     assert_eq!(
         rows[3],
         json!({"value": 4, "recorded_value": 4, "provenance": "reconstructed", "revision": null})
@@ -182,7 +194,6 @@ async fn what_was_known_is_found_again(site: Site) {
         ("2025-01-21T10:00:00Z", Value::Null),
         ("2025-01-22", json!(4)),
         ("2025-01-23T10:00:00Z", json!(3)),
-        ("2025-01-23", json!(3)),
     ] {
         assert_eq!(at(instant).await, value, "{instant}");
     }
@@ -208,7 +219,8 @@ async fn what_was_known_is_found_again(site: Site) {
     // A metric that is defined later is not known before.
     for (wrong, problem) in [
         ("2025-01-24T00:00:00Z", "in the future"),
-        ("2025-02-01", "in the future"),
+        ("2025-01-23", "the day 2025-01-23 has not ended; the last finished day is 2025-01-22"),
+        ("2025-02-01", "has not ended"),
         ("1850-01-01", "before 1900-01-01"),
         ("yesterday", "must be an instant"),
     ] {
@@ -237,6 +249,33 @@ async fn a_correction_replaces_cached_answers_and_entity_tags(site: Site) {
         assert!(!tag.is_empty(), "{path}");
         let reply = site.get_with(path, &[("if-none-match", &tag)]).await;
         assert_eq!(reply.status, 200, "{path} must not be the earlier answer");
+    }
+}
+
+/// Such as `daymark correct` beside a server.
+async fn a_correction_by_another_process_replaces_cached_answers(site: Site) {
+    recorded(&site).await;
+    let tag = site.get(SERIES).await.header("etag").to_owned();
+    assert_eq!(site.get_with(SERIES, &[("if-none-match", &tag)]).await.status, 304);
+    let other = site.world.another_process();
+    let correction = RequestedCorrection {
+        category: "posts_created".to_owned(),
+        metric_type: None,
+        date: january(5),
+        change: RequestedChange::Value { value: 4.into(), metadata: None },
+        after_revision: None,
+    };
+    let request = CorrectionRequest { reason: "known".to_owned(), corrections: vec![correction] };
+    let planned = corrections::plan(&other, request).await.unwrap();
+    corrections::write(&other, planned).await.unwrap();
+    let started = Instant::now();
+    loop {
+        let reply = site.get_with(SERIES, &[("if-none-match", &tag)]).await;
+        if reply.status == 200 {
+            assert_eq!(point(&reply, 4)["value"], 4);
+            break;
+        }
+        assert!(started.elapsed() < Duration::from_secs(30), "the earlier answer is still given");
     }
 }
 
@@ -279,6 +318,14 @@ async fn wrong_corrections_are_refused_by_their_places(site: Site) {
         ),
         (json!({"value": 4, "date": "2025-01-11"}), "corrections.0", "has no record"),
         (json!({"value": -4}), "corrections.0", "never negative"),
+        (json!({"value": 4.5}), "corrections.0", "is not a whole number"),
+        (json!({"value": "1_000"}), "corrections.0.value", "must be a number"),
+        (json!({"value": 4, "metric_type": "average"}), "corrections.0", "has the type count, not average"),
+        (
+            json!({"value": 4, "metadata": {"note": "of Ada"}}),
+            "corrections.0",
+            "is not a known member of its metadata",
+        ),
         (json!({"value": "1e60"}), "corrections.0", "38 digits"),
         (json!({"take_back": 1}), "corrections.0", "no revision 1"),
         (json!({}), "corrections.0", "exactly one of"),
@@ -287,6 +334,8 @@ async fn wrong_corrections_are_refused_by_their_places(site: Site) {
         (json!({"value": 4, "why": "x"}), "corrections.0.why", "no member"),
         (json!({"value": 4, "metric_type": "counts"}), "corrections.0", "must be one of"),
         (json!({"withdraw": true, "metadata": {}}), "corrections.0", "belong to a `value`"),
+        (json!({"value": 4, "after_revision": -1}), "corrections.0", "the number of a revision, or 0"),
+        (json!({"value": 4, "after_revision": "1"}), "corrections.0.after_revision", "whole number"),
     ];
     for (change, place, problem) in wrong {
         let reply = site.post(PATH, &body(&change)).await;
@@ -310,4 +359,131 @@ async fn wrong_corrections_are_refused_by_their_places(site: Site) {
     let reply = site.post(PATH, &json!({"reason": "why", "corrections": [twice.clone(), twice]})).await;
     assert_eq!((reply.status, &reply.json()["errors"][0]["parameter"]), (400, &json!("corrections.1")));
     assert_eq!(site.get(PATH).await.json()["corrections"], json!([]));
+}
+
+/// Two admins have looked at the same day.
+async fn a_correction_of_what_was_corrected_since_is_refused(site: Site) {
+    recorded(&site).await;
+    let post = async |change: &Value, dry_run: bool| {
+        let mut body = body(change);
+        body["dry_run"] = dry_run.into();
+        site.post(PATH, &body).await
+    };
+    let seen = post(&json!({"value": 7}), true).await.json()["changes"][0]["last_revision"].clone();
+    assert_eq!(seen, 0);
+    correct(&site, &json!({"value": 6})).await;
+    // Also where it asks for what the other one has written.
+    for (value, dry_run) in [(7, false), (7, true), (6, false)] {
+        let reply = post(&json!({"value": value, "after_revision": seen}), dry_run).await;
+        assert_eq!((reply.status, reply.problem()), (409, "conflict".to_owned()), "{}", reply.text());
+        let detail = reply.json()["detail"].as_str().unwrap().to_owned();
+        assert!(
+            detail.contains("`posts_created` of 2025-01-05") && detail.contains("revision is 1"),
+            "{detail}"
+        );
+    }
+    assert_eq!(point(&site.get(SERIES).await, 4)["value"], 6, "the first one stays");
+    let again = post(&json!({"value": 7, "after_revision": 1}), false).await;
+    assert_eq!((again.status, &again.json()["corrections"][0]["revision"]), (201, &json!(2)));
+    let back = post(&json!({"take_back": 1, "after_revision": 1}), false).await;
+    assert_eq!(back.status, 409, "{}", back.text());
+    // All of a request are written, or none.
+    let mut both = body(&json!({"value": 8, "after_revision": 2}));
+    let other =
+        json!({"metric_category": "posts_created", "date": "2025-01-06", "value": 8, "after_revision": 1});
+    both["corrections"].as_array_mut().unwrap().push(other);
+    assert_eq!(site.post(PATH, &both).await.status, 409);
+    assert_eq!(site.get(PATH).await.json()["corrections"].as_array().unwrap().len(), 2);
+}
+
+async fn questions_as_of_have_the_definitions_of_that_time(site: Site) {
+    recorded(&site).await;
+    site.world.set_clock("2025-01-20T10:00:00Z");
+    let format = site.world.time_format();
+    let mut changed = definitions(format);
+    // As many posts as there are now, of which the last day of a month counts.
+    changed[1] = definition(format, "posts_created", json!({"measure": "existing", "source": "posts"}));
+    changed[1].display_name = "Posts there are".to_owned();
+    site.world.apply(&changed).await;
+    site.service.cache.changed_here();
+    let month = async |view: &str| {
+        let reply = site.get(&format!("{SERIES}&interval=month{view}")).await;
+        let series = reply.json()["series"][0].clone();
+        (series["display_name"].clone(), series["roll_up"].clone(), series["points"][0]["value"].clone())
+    };
+    let (name, roll_up, _) = month("").await;
+    assert_eq!((name, roll_up), (json!("Posts there are"), json!("last")));
+    for instant in ["2025-01-15", "2025-01-20T09:59:59.999999Z"] {
+        let then = month(&format!("&as_of={instant}")).await;
+        assert_eq!(then, (json!("posts_created"), json!("sum"), json!(55)), "{instant}");
+    }
+    let (name, roll_up, _) = month("&as_of=2025-01-20T10:00:00Z").await;
+    assert_eq!((name, roll_up), (json!("Posts there are"), json!("last")));
+}
+
+/// However many runs there were since.
+async fn gaps_as_of_have_the_runs_of_that_time(site: Site) {
+    let store = &site.world.context.tenant.store;
+    let start = async |at: jiff::Timestamp| {
+        let run = NewRun {
+            id: Uuid::new_v4(),
+            kind: RunKind::Collect,
+            from: january(3),
+            to: january(3),
+            started_at: at,
+            trigger: Trigger::Cli,
+            actor: "cli:test".to_owned(),
+            host: "elsewhere".to_owned(),
+            process_id: 4711,
+        };
+        store.start_run(&run).await.unwrap();
+        run.id
+    };
+    let failed = start(instant("2025-01-11T12:00:00Z")).await;
+    let finish = daymark::store::Finish {
+        id: failed,
+        status: daymark::store::RunStatus::Failed,
+        completed_at: instant("2025-01-11T12:00:01Z"),
+        error_message: Some("out of luck".to_owned()),
+        error_details: None,
+    };
+    store.commit(&[], Some(&finish)).await.unwrap();
+    for later in 0..2001_i64 {
+        start(instant("2025-01-12T12:00:00Z") + later.seconds()).await;
+    }
+    site.world.set_clock("2025-01-20T12:00:00Z");
+    let path = "/api/v1/metrics?category=posts_created&from=2025-01-03&to=2025-01-03";
+    let cause = async |instant: &str| {
+        let reply = site.get(&format!("{path}&as_of={instant}")).await;
+        reply.json()["series"][0]["gaps"][0]["cause"].clone()
+    };
+    assert_eq!(cause("2025-01-11T12:00:01Z").await, "failed");
+    assert_eq!(cause("2025-01-11T12:00:00Z").await, "running");
+}
+
+/// What the database has just written may have a time that the clock of this machine has not reached.
+async fn the_clock_of_the_store_may_be_a_little_ahead(site: Site) {
+    recorded(&site).await;
+    site.world.set_clock("2025-01-20T12:00:00Z");
+    let revision = NewRevision {
+        date: january(5),
+        key: MetricKey { metric_type: MetricType::Count, category: "posts_created".to_owned() },
+        effect: RevisionEffect::Value { value: 4.into(), metadata: serde_json::Map::new() },
+        basis: RevisionBasis::MANUAL,
+        number: None,
+    };
+    let batch = RevisionBatch {
+        id: Uuid::new_v4(),
+        reason: "why".to_owned(),
+        author: "cli:anna".to_owned(),
+        made_at: instant("2025-01-20T12:04:00Z"),
+        revisions: vec![revision],
+    };
+    let written = site.world.context.tenant.store.write_revisions(&batch).await.unwrap();
+    for as_of in [&*written[0].created_at.to_string(), "2025-01-20T12:05:00Z"] {
+        let reply = site.get(&format!("{SERIES}&as_of={as_of}")).await;
+        assert_eq!((reply.status, &point(&reply, 4)["value"]), (200, &json!(4)), "{as_of}: {}", reply.text());
+    }
+    let reply = site.get(&format!("{SERIES}&as_of=2025-01-20T12:05:01Z")).await;
+    assert_eq!(reply.status, 400, "{}", reply.text());
 }

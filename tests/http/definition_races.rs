@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use daymark::collect::{Cancellation, collect_day};
+use daymark::collect::{CancellationToken, collect_day};
 use daymark::definitions::apply;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -101,7 +101,7 @@ async fn records_name_the_version_that_made_them(site: Site) {
     let collecting = async {
         let context = site.world.another_process();
         for day in 1..=10 {
-            collect_day(&context, Some(january(day)), &[], &Cancellation::never()).await.unwrap();
+            collect_day(&context, Some(january(day)), &[], &CancellationToken::new()).await.unwrap();
         }
     };
     tokio::join!(changing, collecting);

@@ -1,7 +1,7 @@
 //! Definitions that are created, changed and switched off through the API, in addition to those of the file.
 
 use daymark::{
-    collect::{Cancellation, collect_day},
+    collect::{CancellationToken, collect_day},
     definitions::{apply, define, made_through_api, switch_off},
     metric::Definition,
     store::Origin,
@@ -44,7 +44,7 @@ pub async fn listed(site: &Site, category: &str) -> Vec<Value> {
 }
 
 async fn collected(site: &Site, date: Date) -> usize {
-    collect_day(&site.world.context, Some(date), &[], &Cancellation::never()).await.unwrap().recorded.len()
+    collect_day(&site.world.context, Some(date), &[], &CancellationToken::new()).await.unwrap().recorded.len()
 }
 
 /// The date, value and definition version of each record of a metric.
@@ -69,7 +69,10 @@ async fn a_metric_made_through_the_api_is_collected(site: Site) {
         (&made["version"], &made["origin"], &made["is_active"], &made["roll_up"], &made["unit"]),
         (&json!(1), &json!("api"), &json!(true), &json!("sum"), &json!("posts"))
     );
-    made.as_object_mut().unwrap().remove("warnings");
+    assert_eq!(made["earlier_days"], Value::Null);
+    for own in ["warnings", "earlier_days"] {
+        made.as_object_mut().unwrap().remove(own);
+    }
     assert_eq!(listed(&site, "jazz_posts").await, [made], "the list has the same entry at once");
     assert_eq!(listed(&site, "posts_total").await[0]["origin"], "file");
 
@@ -258,6 +261,7 @@ async fn every_measure_can_be_made(site: Site) {
             "aggregate",
             json!({"measure": "breakdown", "source": "posts", "column": "genre", "of": "existing", "top": 3}),
         ),
+        ("aggregate", json!({"measure": "sum", "source": "posts", "column": "author_id", "of": "existing"})),
         (
             "count",
             json!({"measure": "sql", "query": "SELECT count(*) AS value FROM posts WHERE created_at < {day_end}",
@@ -288,6 +292,9 @@ async fn every_measure_can_be_made(site: Site) {
         let reply = site.put(&format!("/api/v1/definitions/metric_{number}"), &body).await;
         assert_eq!(reply.status, 201, "{body}: {}", reply.text());
         assert_eq!(reply.json()["metric_type"], metric_type);
+        // A sum of a column is an aggregate without labels.
+        let has_labels = body["measure"] == "breakdown" || body["returns"] == "labels";
+        assert_eq!(reply.json().get("has_labels"), has_labels.then_some(&json!(true)), "{body}");
         // The declaration that is read back makes the same definition, so that a client can edit it.
         let path = format!("/api/v1/definitions/metric_{number}");
         let declared = site.get_as_admin(&path).await.json()["declaration"].clone();
@@ -299,8 +306,12 @@ async fn every_measure_can_be_made(site: Site) {
             again.text()
         );
     }
-    let day = collect_day(&site.world.context, Some(january(10)), &[], &Cancellation::never()).await.unwrap();
-    assert_eq!((day.recorded.len(), day.failed.len()), (15, 0));
+    let day =
+        collect_day(&site.world.context, Some(january(10)), &[], &CancellationToken::new()).await.unwrap();
+    assert_eq!((day.recorded.len(), day.failed.len()), (16, 0));
+    let labels = format!("/api/v1/metrics?category=metric_6,metric_7&from={0}&to={0}", january(10));
+    let series = site.get(&labels).await.json()["series"].clone();
+    assert_eq!([&series[0]["has_labels"], &series[1]["has_labels"]], [&json!(true), &Value::Null]);
 }
 
 /// A name that the server read from the file is refused, also before the file is applied.
@@ -330,7 +341,7 @@ async fn a_new_metric_is_listed_without_waiting_for_a_notification() {
     let mut owner = PgConnection::connect(&store_url).await.unwrap();
     owner.execute("DROP TRIGGER notify_change ON daymark.metric_definitions").await.unwrap();
     let site = Site::start(world, Settings::default()).await;
-    until("the store is watched", async || site.service.cache.marker().is_some()).await;
+    until("the store is watched", async || site.service.cache.store_version().is_some()).await;
     assert!(listed(&site, "jazz_posts").await.is_empty());
     made(&site, JAZZ, &jazz()).await;
     assert_eq!(listed(&site, "jazz_posts").await[0]["is_active"], true);

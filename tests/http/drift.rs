@@ -1,6 +1,6 @@
 //! Drift over HTTP: who may ask for it, what it lists, and its bound.
 
-use daymark::collect::{Cancellation, backfill, sample_drift};
+use daymark::collect::{CancellationToken, backfill, sample_drift};
 use serde_json::json;
 use sqlx::{Connection, Executor, PgConnection};
 
@@ -14,7 +14,7 @@ use crate::{
 on_both_stores!(a_recount_lists_the_days_that_differ, recorded_recounts_are_listed_without_counting_again);
 
 async fn a_recount_lists_the_days_that_differ(site: Site) {
-    backfill(&site.world.context, &range(1, 10), &Heard::default(), &Cancellation::never()).await.unwrap();
+    backfill(&site.world.context, &range(1, 10), &Heard::default(), &CancellationToken::new()).await.unwrap();
     site.world.execute("DELETE FROM posts WHERE author_id = 2 AND created_at < '2025-01-03'").await;
     let path = "/api/v1/drift?from=2025-01-01&to=2025-01-04&category=posts_created,posts_total";
     assert_eq!(
@@ -31,7 +31,7 @@ async fn a_recount_lists_the_days_that_differ(site: Site) {
     );
     assert_eq!(
         answer["metrics"][0]["changed"],
-        json!([{"metric_date": "2025-01-02", "recorded": 2, "recounted": 1, "difference": -1}])
+        json!([{"metric_date": "2025-01-02", "recorded": 2, "in_force": 2, "recounted": 1, "difference": -1}])
     );
     let totals = answer["metrics"][1]["changed"].as_array().unwrap();
     assert_eq!(totals.len(), 3, "the total is smaller from that day on: {totals:?}");
@@ -40,7 +40,7 @@ async fn a_recount_lists_the_days_that_differ(site: Site) {
 
 async fn recorded_recounts_are_listed_without_counting_again(site: Site) {
     let context = &site.world.context;
-    backfill(context, &range(1, 4), &Heard::default(), &Cancellation::never()).await.unwrap();
+    backfill(context, &range(1, 4), &Heard::default(), &CancellationToken::new()).await.unwrap();
     let path = "/api/v1/drift/recorded";
     assert_eq!(site.get(path).await.status, 403, "a reader may not see the log");
     let nothing = site.get_as_admin(path).await.json();
@@ -48,7 +48,7 @@ async fn recorded_recounts_are_listed_without_counting_again(site: Site) {
     site.world
         .execute("DELETE FROM posts WHERE author_id = 2 AND created_at BETWEEN '2025-01-02' AND '2025-01-03'")
         .await;
-    sample_drift(context, january(10), 100, &Cancellation::never()).await.unwrap();
+    sample_drift(context, january(10), 100, &CancellationToken::new()).await.unwrap();
     site.world.execute("DELETE FROM posts").await;
     let answer = site.get_as_admin(path).await;
     assert_eq!(answer.header("cache-control"), "no-store");
@@ -89,7 +89,7 @@ async fn a_range_that_is_too_large_or_wrong_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn recounts_keep_no_definition_from_being_checked() {
     let site = Site::start(World::postgres().await, Settings::default()).await;
-    backfill(&site.world.context, &range(1, 10), &Heard::default(), &Cancellation::never()).await.unwrap();
+    backfill(&site.world.context, &range(1, 10), &Heard::default(), &CancellationToken::new()).await.unwrap();
     let mut locking = PgConnection::connect(&site.world.platform_url).await.unwrap();
     locking.execute("BEGIN; LOCK TABLE posts").await.unwrap();
     let mut watching = PgConnection::connect(&site.world.platform_url).await.unwrap();

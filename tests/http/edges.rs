@@ -309,9 +309,10 @@ async fn the_documentation_page_loads_from_this_server_only() {
         let reply = site.send("GET", &format!("/docs/{file}"), &[], None).await;
         let policy = reply.header("content-security-policy");
         assert!(
-            policy.contains("default-src 'self'") && policy.contains("frame-ancestors 'none'"),
+            policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"),
             "{policy}"
         );
+        assert!(!policy.contains("unsafe"), "{policy}");
     }
 }
 

@@ -1,8 +1,8 @@
-//! Server-sent events: what is told, to whom, for how long, and how many streams there may be.
+//! Server-sent events: their content, their readers, their duration, and the limit on the number of streams.
 
 use daymark::{
     access::{Role, revoke_key},
-    collect::{Cancellation, collect_day},
+    collect::{CancellationToken, collect_day},
 };
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -57,7 +57,7 @@ impl Listener {
 
 async fn records_and_annotations_are_sent_as_events(site: Site) {
     let mut listener = Listener::new(&site, &site.reader).await;
-    // A page that was made before a change is told of it at once.
+    // A page that was made before a change is notified of it at once.
     let mut late = Listener::of("/api/v1/events?since=m0", &site, &site.reader).await;
     late.hear("event: changed").await;
     for header in ["content-type: text/event-stream", "cache-control: no-store", "x-accel-buffering: no"] {
@@ -65,7 +65,7 @@ async fn records_and_annotations_are_sent_as_events(site: Site) {
     }
     // Another process records, and this one annotates.
     let other = site.world.another_process();
-    collect_day(&other, Some(january(10)), &[], &Cancellation::never()).await.unwrap();
+    collect_day(&other, Some(january(10)), &[], &CancellationToken::new()).await.unwrap();
     listener.hear("event: changed").await;
     assert_eq!(listener.events("changed")[0], json!({"last_finished": "2025-01-10"}));
     listener.received.clear();

@@ -229,6 +229,7 @@ fn right(declaration: &Value) -> Map<String, Value> {
         ("source", json!("posts")),
         ("column", json!("author_id")),
         ("quantile", json!(0.95)),
+        ("after_days", json!(7)),
         ("query", json!("SELECT 1 AS value")),
         ("numerator", count.clone()),
         ("denominator", count),

@@ -2,15 +2,19 @@
 //! The service role and the owner insert and update them, and every reader still answers.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     process::{Command, Output, Stdio},
 };
 
 use daymark::{
-    collect::{Cancellation, backfill, close_orphaned_runs},
+    collect::{CancellationToken, backfill, close_orphaned_runs},
+    judgement::{Baseline, JUDGE_VERSION, Judgement, Reason, Verdict},
+    metric::{MetricKey, MetricType},
     store::{
-        AfterAttempt, AlertState, AlertStatus, Behind, DeliveryAttempt, DeliveryOutcome, FiredAs, Leader,
-        NewNotification, NotificationKind, Pause, RunFilter, RunStatus, Silence, Store,
+        AfterAttempt, AlertState, AlertStatus, AnnotationText, Behind, DeliveryAttempt, DeliveryOutcome,
+        DriftSample, FiredAs, JudgedDay, Leader, NewNotification, NewRedaction, NewRevision,
+        NotificationKind, Pause, RevisionBasis, RevisionBatch, RevisionEffect, RunFilter, RunStatus, Silence,
+        Store,
     },
 };
 use jiff::{Timestamp, ToSpan};
@@ -18,7 +22,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection, raw_s
 use uuid::Uuid;
 
 use crate::{
-    on_both_stores,
+    grants, on_both_stores,
     server::PrivateServer,
     site::{Settings, Site},
     world::{Heard, World, range},
@@ -31,21 +35,12 @@ on_both_stores!(
     of_ten_thousand_orphaned_runs_a_thousand_are_closed_at_once,
 );
 
-/// Makes a role with the privileges that the quick start for PostgreSQL gives to a role that records.
-const SERVICE_ROLE: &str = "
-    CREATE ROLE {role};
-    GRANT USAGE ON SCHEMA daymark TO {role};
-    GRANT SELECT ON ALL TABLES IN SCHEMA daymark TO {role};
-    GRANT INSERT ON daymark.daily_metrics, daymark.metric_collection_log, daymark.jobs, daymark.events, daymark.leaders,
-        daymark.schedule_pauses, daymark.annotations, daymark.session_ends, daymark.alert_states, daymark.alert_silences,
-        daymark.notifications, daymark.delivery_attempts TO {role};
-    GRANT UPDATE ON daymark.metric_collection_log, daymark.jobs, daymark.leaders, daymark.schedule_pauses, daymark.annotations,
-        daymark.session_ends, daymark.alert_states, daymark.alert_silences, daymark.notifications TO {role};
-    GRANT DELETE ON daymark.annotations, daymark.session_ends, daymark.notifications TO {role};
-    GRANT UPDATE (last_used_at) ON daymark.api_keys TO {role};
-    GRANT EXECUTE ON FUNCTION daymark.ensure_partition TO {role};
-    GRANT INSERT, UPDATE ON daymark.metric_definitions TO {role};
-    GRANT INSERT ON daymark.metric_definition_versions TO {role};";
+/// Makes a role with all privileges that the quick start for PostgreSQL offers to roles that record, define and correct, except that
+/// of revoking keys, with which it could lock all readers out.
+fn recording_role(role: &str) -> String {
+    let grants = grants::of_everything(role).into_iter().filter(|grant| !grant.contains("revoked_at"));
+    format!("CREATE ROLE {role}; {}", grants.collect::<Vec<_>>().join("; "))
+}
 
 /// Makes a role with the privileges that the quick start for PostgreSQL gives to a role that only reads.
 const READING_ROLE: &str = "
@@ -68,7 +63,7 @@ const WITHOUT_CONSTRAINTS: &str = "
     END $$";
 
 /// Each table, the column of its key that differs from row to row, and how that column is made of the row's number.
-const TABLES: [(&str, &str, &str); 15] = [
+const TABLES: [(&str, &str, &str); 20] = [
     ("daily_metrics", "metric_date", "date"),
     ("metric_definitions", "metric_category", "name"),
     ("metric_definition_versions", "version", "number"),
@@ -84,6 +79,12 @@ const TABLES: [(&str, &str, &str); 15] = [
     ("alert_silences", "id", "uuid"),
     ("notifications", "id", "uuid"),
     ("delivery_attempts", "number", "number"),
+    ("metric_revisions", "revision", "next revision"),
+    ("redactions", "id", "uuid"),
+    ("daily_metric_judgements", "metric_date", "date"),
+    ("drift_samples", "metric_date", "date"),
+    // It has one row.
+    ("store_settings", "only_row", "name"),
 ];
 
 /// The roles of an API on the database, such as PostgREST's.
@@ -110,6 +111,22 @@ impl Session {
         match self {
             Self::Postgres(session) => sql.execute(session).await.map(drop),
             Self::Sqlite(session) => sql.execute(session).await.map(drop),
+        }
+    }
+
+    /// The tables of the store.
+    async fn tables(&mut self) -> Vec<String> {
+        match self {
+            Self::Postgres(session) => {
+                let sql = "SELECT relname::TEXT FROM pg_class WHERE relnamespace = 'daymark'::REGNAMESPACE
+                           AND relkind IN ('r', 'p') AND NOT relispartition AND relname <> '_sqlx_migrations'";
+                sqlx::query_scalar(sql).fetch_all(session).await.unwrap()
+            }
+            Self::Sqlite(session) => {
+                let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'
+                           AND name <> '_sqlx_migrations'";
+                sqlx::query_scalar(sql).fetch_all(session).await.unwrap()
+            }
         }
     }
 
@@ -154,6 +171,8 @@ impl Session {
                         name if name == hostile => value.clone(),
                         name if name == key => key_value(key_type, number, is_postgres),
                         name if table == "api_keys" && name == "name" => format!("'key {number}'"),
+                        // A batch has one revision of a day.
+                        name if name == "batch_id" => key_value("uuid", number, is_postgres),
                         name => name.clone(),
                     });
                     let selected: Vec<_> = selected.collect();
@@ -195,6 +214,12 @@ fn key_value(key_type: &str, number: usize, is_postgres: bool) -> String {
         ("date", false) => format!("date('2023-06-01', '+{number} days')"),
         ("name", _) => format!("'hostile_{number}'"),
         ("number", _) => (number + 1000).to_string(),
+        ("next revision", _) => {
+            format!(
+                "(SELECT max(earlier.revision) + 1 FROM {}metric_revisions AS earlier)",
+                if is_postgres { "daymark." } else { "" }
+            )
+        }
         _ => format!("'{}'", Uuid::from_u128(number as u128 + 1)),
     }
 }
@@ -258,7 +283,26 @@ fn values(column_type: &str, is_postgres: bool) -> Vec<String> {
     quoted.chain(own).chain(["NULL".to_owned()]).collect()
 }
 
-const PATHS: [&str; 25] = [
+const PATHS: [&str; 44] = [
+    "/api/v1/anomalies",
+    "/api/v1/corrections",
+    "/api/v1/corrections?limit=1",
+    "/api/v1/drift?from=2025-01-01&to=2025-01-10",
+    "/api/v1/drift/recorded",
+    "/api/v1/export/activity",
+    "/api/v1/export/corrections?format=csv",
+    "/api/v1/export/definitions",
+    "/api/v1/export/redactions",
+    "/api/v1/redactions",
+    "/api/v1/health/collection",
+    "/api/v1/metrics?from=2023-06-01&to=2025-01-10&interval=month&values=recorded",
+    "/api/v1/metrics?from=2025-01-01&to=2025-01-10&as_of=2025-01-11T10:00:00Z",
+    "/api/v1/latest?as_of=2025-01-11T10:00:00Z",
+    "/api/v1/latest?values=recorded",
+    "/api/v1/session",
+    "/api/v1/sources",
+    "/api/v1/export?format=csv&from=2024-01-01&to=2025-01-10&values=recorded",
+    "/rest/v1/rpc/daily_metrics_as_of?as_of=2025-01-11T10:00:00Z",
     "/api/v1/annotations",
     "/api/v1/keys",
     "/api/v1/metrics?from=2023-01-01&to=2025-01-10&interval=month",
@@ -286,7 +330,12 @@ const PATHS: [&str; 25] = [
     "/api/v1/alerts/deliveries",
 ];
 
-const COMMANDS: [&[&str]; 9] = [
+const COMMANDS: [&[&str]; 14] = [
+    &["corrections"],
+    &["alerts"],
+    &["annotations", "list"],
+    &["keys", "list"],
+    &["judge"],
     &["status"],
     &["gaps", "--from", "2023-06-01", "--to", "2025-01-10"],
     &["query", "--from", "2025-01-01", "--to", "2025-01-10"],
@@ -331,7 +380,7 @@ fn run(site: &Site, command: &[&str]) -> Output {
 }
 
 async fn recorded(site: &Site) {
-    backfill(&site.world.context, &range(1, 10), &Heard::default(), &Cancellation::never()).await.unwrap();
+    backfill(&site.world.context, &range(1, 10), &Heard::default(), &CancellationToken::new()).await.unwrap();
     let job = site.post("/api/v1/collections", &serde_json::json!({"date": "2025-01-10"})).await;
     assert_eq!(job.status, 202, "{}", job.text());
     let store = site.world.context.tenant.store.as_ref();
@@ -348,10 +397,64 @@ async fn recorded(site: &Site) {
         resumed_by: None,
     };
     store.add_pause(&pause).await.unwrap();
+    add_correction_and_quality(store, at).await;
     store.end_sessions("user:anna", at, at).await.unwrap();
     let note = serde_json::json!({"from": "2025-01-08", "text": "release"});
     assert_eq!(site.post("/api/v1/annotations", &note).await.status, 201);
     add_alert(store, at).await;
+}
+
+/// A correction, a redaction of a label that nothing has, and a judgement and a recount of the first day.
+async fn add_correction_and_quality(store: &dyn Store, at: Timestamp) {
+    let (date, key) = (
+        jiff::civil::date(2025, 1, 1),
+        MetricKey { metric_type: MetricType::Count, category: "posts_total".to_owned() },
+    );
+    let corrected = NewRevision {
+        date,
+        key: key.clone(),
+        effect: RevisionEffect::Value { value: "7".parse().unwrap(), metadata: serde_json::Map::new() },
+        basis: RevisionBasis::Manual { definition_version: None },
+        number: None,
+    };
+    let batch = RevisionBatch {
+        id: Uuid::new_v4(),
+        reason: "a test".to_owned(),
+        author: "cli:test".to_owned(),
+        made_at: at,
+        revisions: vec![corrected],
+    };
+    store.write_revisions(&batch).await.unwrap();
+    let redaction = NewRedaction {
+        id: Uuid::new_v4(),
+        label: "Ada Lovelace".to_owned(),
+        placeholder: "redacted-0123456789abcdef".to_owned(),
+        reason: "Ada Lovelace asked for it".to_owned(),
+        author: "cli:test".to_owned(),
+        made_at: at,
+    };
+    let named = AnnotationText {
+        first_day: date,
+        last_day: date,
+        category: None,
+        text: "Ada Lovelace joined".to_owned(),
+    };
+    store.add_annotation(Uuid::new_v4(), &named, "cli:test").await.unwrap();
+    assert!(store.redact(&redaction).await.unwrap().is_some());
+    let judgement = Judgement {
+        judge_version: JUDGE_VERSION,
+        verdict: Verdict::Anomaly,
+        reason: Some(Reason::Above),
+        expected: Some(("1".parse().unwrap(), "2".parse().unwrap())),
+        score: Some("3.5".parse().unwrap()),
+        baseline: Some(Baseline { days: 1, from: date.yesterday().unwrap(), to: date.yesterday().unwrap() }),
+    };
+    store.write_judgements(&[JudgedDay { date, key: key.clone(), judgement }], None).await.unwrap();
+    let (in_force, recounted) = ("1".parse().unwrap(), "0".parse().unwrap());
+    store
+        .write_drift_samples(&[DriftSample { date, key, in_force, recounted, recounted_at: at }])
+        .await
+        .unwrap();
 }
 
 /// An alert that fires, a silence, and a notification with a failed attempt.
@@ -385,7 +488,7 @@ async fn add_alert(store: &dyn Store, at: Timestamp) {
     };
     let outcome =
         DeliveryOutcome { attempt, after: AfterAttempt::TryAgain(at + 1.hours()), behind: Behind::Channel };
-    store.note_attempt(&outcome).await.unwrap();
+    store.record_attempt(&outcome).await.unwrap();
     let silence = Silence {
         id: Uuid::new_v4(),
         rule: None,
@@ -402,10 +505,12 @@ async fn add_alert(store: &dyn Store, at: Timestamp) {
 async fn every_reader_answers_over_hostile_rows(site: Site) {
     recorded(&site).await;
     let mut session = Session::of(&site).await;
+    let tried: BTreeSet<_> = TABLES.iter().map(|(table, ..)| (*table).to_owned()).collect();
+    assert_eq!(tried, session.tables().await.into_iter().collect(), "hostile rows of every table are tried");
     if let Session::Postgres(_) = session {
         session.run("SELECT daymark.ensure_partition(2023), daymark.ensure_partition(2024)").await.unwrap();
         let role = format!("service_{}", Uuid::new_v4().simple());
-        session.run(&SERVICE_ROLE.replace("{role}", &role)).await.unwrap();
+        session.run(&recording_role(&role)).await.unwrap();
         session.run(&format!("SET ROLE {role}")).await.unwrap();
         session.insert_hostile_rows(0).await;
         session.make_rows_hostile().await;
@@ -420,6 +525,19 @@ async fn every_reader_answers_over_hostile_rows(site: Site) {
     session.insert_hostile_rows(1000).await;
     session.make_rows_hostile().await;
     assert_every_reader_answers(&site, "the owner").await;
+}
+
+/// Streams, and paths with the id of one thing in them, are the only ones that are not asked for.
+#[test]
+fn the_paths_are_all_that_the_api_describes() {
+    let document: serde_json::Value = serde_json::from_str(include_str!("../../docs/openapi.json")).unwrap();
+    let described = document["paths"].as_object().unwrap().iter();
+    let read = described.filter(|(path, methods)| {
+        !methods["get"].is_null() && !path.contains('{') && !path.ends_with("/events")
+    });
+    let asked: BTreeSet<_> = PATHS.iter().map(|path| path.split('?').next().unwrap()).collect();
+    let missing: Vec<_> = read.map(|(path, _)| path.as_str()).filter(|path| !asked.contains(path)).collect();
+    assert_eq!(missing, [""; 0]);
 }
 
 /// The server is private, because roles belong to a whole server, and migrations grant privileges to roles with these names.

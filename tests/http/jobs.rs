@@ -24,7 +24,7 @@ on_both_stores!(
     a_job_is_busy_while_another_process_holds_the_lock
 );
 
-async fn finished(site: &Site, location: &str) -> Value {
+pub async fn finished(site: &Site, location: &str) -> Value {
     let mut job = Value::Null;
     until("the job has ended", async || {
         job = site.get_as_admin(location).await.json();
@@ -155,7 +155,7 @@ async fn a_client_that_sees_the_end_of_a_job_sees_its_records() {
         owner.execute(AssertSqlSafe(drop)).await.unwrap();
     }
     let site = Site::start(world, Settings::default()).await;
-    while site.service.cache.marker().is_none() {
+    while site.service.cache.store_version().is_none() {
         tokio::task::yield_now().await;
     }
     let latest =

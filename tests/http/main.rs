@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "these are tests; clippy knows only functions marked as such")]
 
+#[expect(dead_code, reason = "other tests need more of it")]
+#[path = "../support/grants.rs"]
+mod grants;
 #[path = "../support/server.rs"]
 mod server;
 #[path = "../support/mod.rs"]
@@ -14,13 +17,16 @@ mod annotations;
 mod anomalies;
 mod answers;
 mod caching;
+mod corrected_values;
 mod corrections;
 mod crowd;
 mod definition_races;
 mod definition_refusals;
 mod definitions;
+mod derived;
 mod drift;
 mod edges;
+mod erasure;
 mod events;
 mod fairness;
 mod given_up;
@@ -33,9 +39,13 @@ mod log;
 mod previews;
 mod process;
 mod raw;
+mod readers;
 mod refusals;
+mod restatements;
 mod robustness;
+mod schedule;
 mod sessions;
+mod settled;
 mod site;
 mod slow;
 mod stopping;

@@ -23,6 +23,21 @@ async fn a_preview_has_the_values_of_the_last_days_and_records_nothing(site: Sit
     // World has as many posts on each day of January as its number.
     assert_eq!((&days[12]["value"], &days[13]["value"]), (&json!(9), &json!(10)), "{preview}");
     assert_eq!((&preview["unit"], &preview["left_out"]), (&json!("posts"), &json!(null)));
+    assert!(preview["cannot_know"][0].as_str().unwrap().contains("deleted from `posts`"), "{preview}");
+    assert_eq!(preview["statements"][0]["sources"], json!(["posts"]));
+    assert!(preview["statements"][0]["sql"].as_str().unwrap().contains("SELECT"), "{preview}");
+    let genres = json!({"measure": "breakdown", "source": "posts", "column": "genre"});
+    let preview = site.post("/api/v1/previews", &genres).await.json();
+    assert_eq!(preview["days"][13]["metadata"]["breakdown"], json!({"jazz": 10}), "{preview}");
+    assert_eq!(preview["roll_up"], "merge");
+    let created = json!({"measure": "created", "source": "posts"});
+    let share = json!({"measure": "ratio", "numerator": created, "denominator": created});
+    let days = site.post("/api/v1/previews", &share).await.json()["days"].clone();
+    assert_eq!(
+        (&days[0]["value"], &days[13]["value"]),
+        (&json!(null), &json!(100)),
+        "a share of nothing: {days}"
+    );
     assert!(site.world.records().await.is_empty() && site.world.runs().await.is_empty());
     let listed = site.get("/api/v1/definitions").await.text();
     assert!(!listed.contains("preview"), "{listed}");

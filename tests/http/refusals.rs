@@ -1,6 +1,6 @@
 //! Authentication, roles, rate limits and cross-origin requests.
 
-use daymark::access::{Role, revoke_key};
+use daymark::access::{KeyRequest, Role, Scope, Scopes, create_key, revoke_key};
 
 use crate::{
     on_both_stores,
@@ -9,7 +9,11 @@ use crate::{
     world::World,
 };
 
-on_both_stores!(each_role_is_limited_to_its_scopes, a_revoked_key_is_refused);
+on_both_stores!(
+    each_role_is_limited_to_its_scopes,
+    a_key_with_fewer_scopes_than_its_role_reads_that_the_key_lacks_one,
+    a_revoked_key_is_refused,
+);
 
 const READING: [&str; 4] = ["/api/v1/metrics", "/api/v1/latest", "/api/v1/activity", "/api/v1/definitions"];
 const LOG: [&str; 3] =
@@ -36,6 +40,29 @@ async fn each_role_is_limited_to_its_scopes(site: Site) {
         assert!(matches!(admin, 200 | 202 | 404), "{path}: {admin}");
     }
     assert_eq!(site.send("GET", "/livez", &[], None).await.status, 200);
+}
+
+async fn a_key_with_fewer_scopes_than_its_role_reads_that_the_key_lacks_one(site: Site) {
+    let request = KeyRequest {
+        name: "narrow".to_owned(),
+        role: Role::Admin,
+        scopes: Some(Scopes::of(&[Scope::Read, Scope::Log])),
+        expires_at: None,
+        created_by: "test".to_owned(),
+    };
+    let context = &site.world.context;
+    let (store, now) = (context.tenant.store.as_ref(), context.installation.clock.now());
+    let narrow = create_key(store, now, request).await.unwrap().text;
+    for (key, detail) in [
+        (
+            narrow.reveal(),
+            "this API key lacks the scope `collect`, which other keys of the role admin may have",
+        ),
+        (site.reader.as_str(), "the role reader lacks the scope `collect`"),
+    ] {
+        let reply = with_key(&site, "POST", "/api/v1/collections", key).await;
+        assert_eq!((reply.status, &reply.json()["detail"]), (403, &serde_json::json!(detail)));
+    }
 }
 
 async fn a_revoked_key_is_refused(site: Site) {

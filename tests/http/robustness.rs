@@ -131,7 +131,7 @@ async fn a_handler_that_panics_answers_500_and_the_server_keeps_running() {
     let reply = site.get("/panics").await;
     assert_eq!((reply.status, reply.problem().as_str()), (500, "internal"));
     assert!(!reply.text().contains("secret"), "{}", reply.text());
-    assert_eq!(site.get("/panics").await.status, 500, "the server goes on");
+    assert_eq!(site.get("/panics").await.status, 500, "the server keeps running");
 }
 
 #[tokio::test(flavor = "multi_thread")]

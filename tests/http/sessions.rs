@@ -1,9 +1,16 @@
 //! Sessions of browsers: signing in and out, what the cookie allows, and which requests may use it.
 
-use daymark::access::{Role, revoke_key};
+use daymark::{
+    access::{Role, revoke_key},
+    identity::Secret,
+};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::json;
 
-use crate::site::{Reply, Site, new_key};
+use crate::{
+    site::{Reply, Settings, Site, new_key},
+    world::World,
+};
 
 const SAME_ORIGIN: (&str, &str) = ("sec-fetch-site", "same-origin");
 
@@ -145,4 +152,34 @@ async fn signing_out_everywhere_ends_the_sessions_of_one_user() {
     assert_eq!(site.get("/api/v1/latest").await.status, 200, "the key itself stays valid");
     site.world.set_clock(&(site.world.context.now() + jiff::SignedDuration::from_secs(1)).to_string());
     assert_eq!(status(&cookie(&sign_in(&site, &site.reader, SAME_ORIGIN).await)).await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_signs_in_with_a_token_until_it_expires() {
+    let secret = "a secret of at least thirty-two bytes";
+    let mut settings = Settings::default();
+    settings.access.jwt_secret = Some(Secret::new(secret.to_owned()));
+    let site = Site::start(World::sqlite().await, settings).await;
+    let now = site.world.context.now();
+    let claims = json!({
+        "sub": "7c9e6679-7425-40de-944b-e07fc1f90ae7", "role": "authenticated", "aud": "authenticated",
+        "app_metadata": {"daymark_role": "admin"}, "iat": now.as_second(), "exp": now.as_second() + 3600,
+    });
+    let key = EncodingKey::from_secret(secret.as_bytes());
+    let token = encode(&Header::new(Algorithm::HS256), &claims, &key).unwrap();
+    let signed_in = sign_in(&site, &token, SAME_ORIGIN).await;
+    assert_eq!((signed_in.status, &signed_in.json()["role"]), (200, &json!("admin")), "{}", signed_in.text());
+    assert!(!signed_in.header("set-cookie").contains(&token), "the token is in the cookie");
+    let cookie = cookie(&signed_in);
+    let get = async |path: &str| site.send("GET", path, &[("cookie", &cookie)], None).await;
+    let session = get("/api/v1/session").await.json();
+    assert_eq!((&session["role"], &session["signed_in"]), (&json!("admin"), &json!(true)));
+    assert_eq!(get("/api/v1/status").await.status, 200);
+    // The session lasts for seven days, the token in it for an hour.
+    site.world.set_clock(&(now + jiff::SignedDuration::from_mins(62)).to_string());
+    assert_eq!(get("/api/v1/latest").await.problem(), "unauthenticated");
+    let forged =
+        encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(b"another")).unwrap();
+    let refused = sign_in(&site, &forged, SAME_ORIGIN).await;
+    assert_eq!((refused.problem().as_str(), refused.header("set-cookie")), ("unauthenticated", ""));
 }

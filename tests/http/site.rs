@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use daymark::{
     access::{Access, KeyRequest, RateLimit, Role, create_key},
-    collect::{Cancellation, Canceller, Context},
+    collect::{CancellationToken, Context},
     config::{AccessSettings, Config, HttpSettings, QuerySettings},
     http::{Parts, Server, Service, Shared, router},
 };
@@ -22,7 +22,7 @@ pub struct Site {
     pub reader: String,
     /// The API key of an admin.
     pub admin: String,
-    stop: Canceller,
+    stop: CancellationToken,
     server: JoinHandle<()>,
 }
 
@@ -129,9 +129,9 @@ impl Site {
         let address = server_at.address();
         let config = world.config(&settings.file);
         let service = Arc::new(service(context.clone(), jobs, config, settings));
-        let (stop, stopped) = Cancellation::new();
+        let stop = CancellationToken::new();
         let server =
-            tokio::spawn(server_at.serve(router(Arc::clone(&service)), Arc::clone(&service), stopped));
+            tokio::spawn(server_at.serve(router(Arc::clone(&service)), Arc::clone(&service), stop.clone()));
         Self { world, service, address, reader, admin, stop, server }
     }
 
@@ -139,8 +139,8 @@ impl Site {
     pub async fn with_routes(self, routes: axum::Router) -> Self {
         let server_at = Server::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
         let address = server_at.address();
-        let (stop, stopped) = Cancellation::new();
-        let server = tokio::spawn(server_at.serve(routes, Arc::clone(&self.service), stopped));
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(server_at.serve(routes, Arc::clone(&self.service), stop.clone()));
         Self { address, stop, server, ..self }
     }
 

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use daymark::{
     access::Role,
-    collect::Cancellation,
+    collect::CancellationToken,
     http::{Server, router},
     store::{NewRun, RunKind, RunStatus},
 };
@@ -66,9 +66,9 @@ async fn a_stopping_server_answers_connections_that_were_not_accepted_yet() {
     }
     // A connection without a request does not delay the stop.
     let mut silent = RawClient::connect(bound.address()).await;
-    let (stop, stopped) = Cancellation::new();
+    let stop = CancellationToken::new();
     stop.cancel();
-    bound.serve(router(Arc::clone(&service)), service, stopped).await;
+    bound.serve(router(Arc::clone(&service)), service, stop).await;
     for client in &mut clients {
         let answer = client.rest().await;
         assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
@@ -127,8 +127,8 @@ async fn upkeep_times_out_and_retries_while_the_store_does_not_answer() {
     let mut service = service(context.clone(), context, config, Settings::default());
     service.upkeep_interval = Duration::from_millis(50);
     let (service, bound) = (Arc::new(service), Server::bind(([127, 0, 0, 1], 0).into()).await.unwrap());
-    let (address, (stop, stopped)) = (bound.address(), Cancellation::new());
-    let server = tokio::spawn(bound.serve(router(Arc::clone(&service)), service, stopped));
+    let (address, stop) = (bound.address(), CancellationToken::new());
+    let server = tokio::spawn(bound.serve(router(Arc::clone(&service)), service, stop.clone()));
     let mut holder = PgConnection::connect(&store_url).await.unwrap();
     assert_eq!(request(address, "GET", "/api/v1/definitions", &[("apikey", &key)], None).await.status, 200);
     holder.execute("BEGIN; LOCK TABLE daymark.api_keys").await.unwrap();

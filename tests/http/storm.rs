@@ -11,7 +11,7 @@ use std::{
 };
 
 use daymark::{
-    collect::{Cancellation, backfill},
+    collect::{CancellationToken, backfill},
     store::{JobFilter, JobStatus},
 };
 use fastrand::Rng;
@@ -106,7 +106,7 @@ impl Scene {
         let directory = tempfile::tempdir().unwrap();
         let platform_url = format!("sqlite:{}", directory.path().join("platform.db").display());
         let world = World::at(directory, server.url(), platform_url).await;
-        backfill(&world.context, &range(1, 3), &Heard::default(), &Cancellation::never()).await.unwrap();
+        backfill(&world.context, &range(1, 3), &Heard::default(), &CancellationToken::new()).await.unwrap();
         let mut settings = Settings::default();
         settings.http.max_concurrent_requests = MAX_CONCURRENT;
         settings.http.request_timeout = Duration::from_secs(1);

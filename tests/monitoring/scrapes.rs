@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, sync::Arc};
 
 use daymark::{
     clock::{Clock, SystemClock},
-    collect::{BackfillRequest, Cancellation, backfill, collect_day},
+    collect::{BackfillRequest, CancellationToken, backfill, collect_day},
     http::HealthMetrics,
     store::{
         AfterAttempt, AlertState, AlertStatus, Behind, DeliveryAttempt, DeliveryOutcome, FiredAs, LockName,
@@ -29,7 +29,7 @@ async fn failing_world(world: World, failures: usize) -> World {
     world.execute("ALTER TABLE comments RENAME TO hidden_comments").await;
     for _ in 0..failures {
         // The failure is in the log.
-        let _ = collect_day(&world.context, None, &[], &Cancellation::never()).await;
+        let _ = collect_day(&world.context, None, &[], &CancellationToken::new()).await;
     }
     assert!(world.runs().await.iter().all(|run| run.status == RunStatus::Failed));
     world
@@ -50,7 +50,7 @@ fn value(metrics: &str, name: &str) -> Option<f64> {
     line.map(|value| value.parse().unwrap())
 }
 
-async fn the_gauges_tell_of_the_record(site: Site) {
+async fn the_gauges_report_the_record(site: Site) {
     let empty = scraped(&site).await;
     promtool(&["check", "metrics"], &empty);
     assert_eq!(value(&empty, "daymark_store_up"), Some(1.0));
@@ -66,12 +66,12 @@ async fn the_gauges_tell_of_the_record(site: Site) {
     }
 
     let world = &site.world;
-    backfill(&world.context, &BackfillRequest::default(), &Heard::default(), &Cancellation::never())
+    backfill(&world.context, &BackfillRequest::default(), &Heard::default(), &CancellationToken::new())
         .await
         .unwrap();
     world.set_clock("2025-01-13T12:00:00Z");
     let one = ["posts_total".to_owned()];
-    collect_day(&world.context, None, &one, &Cancellation::never()).await.unwrap();
+    collect_day(&world.context, None, &one, &CancellationToken::new()).await.unwrap();
     // The server reuses what it said a moment ago.
     let metrics = HealthMetrics::new(&world.context, Arc::clone(&world.context.tenant.store)).render().await;
     promtool(&["check", "metrics"], &metrics);
@@ -91,7 +91,7 @@ async fn the_gauges_tell_of_the_record(site: Site) {
     assert!(!metrics.contains("daymark_oldest_pending_notification_timestamp_seconds"), "{metrics}");
 }
 
-async fn the_gauges_tell_of_alerts_and_notifications(site: Site) {
+async fn the_gauges_report_alerts_and_notifications(site: Site) {
     let (world, store) = (&site.world, &site.world.context.tenant.store);
     let firing = |rule: &str, severity: &str| AlertState {
         rule: rule.to_owned(),
@@ -126,7 +126,7 @@ async fn the_gauges_tell_of_alerts_and_notifications(site: Site) {
     let behind = Behind::Channel;
     let gone =
         DeliveryOutcome { attempt: attempt(&notifications[0], false), after: AfterAttempt::GivenUp, behind };
-    store.note_attempt(&gone).await.unwrap();
+    store.record_attempt(&gone).await.unwrap();
     let held = store.try_lock(&LockName::Alerts).await.unwrap();
     let metrics = HealthMetrics::new(&world.context, Arc::clone(store)).render().await;
     promtool(&["check", "metrics"], &metrics);
@@ -152,23 +152,23 @@ async fn the_gauges_tell_of_alerts_and_notifications(site: Site) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_gauges_tell_of_alerts_and_notifications_on_sqlite() {
-    the_gauges_tell_of_alerts_and_notifications(Site::sqlite().await).await;
+async fn the_gauges_report_alerts_and_notifications_on_sqlite() {
+    the_gauges_report_alerts_and_notifications(Site::sqlite().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_gauges_tell_of_alerts_and_notifications_on_postgres() {
-    the_gauges_tell_of_alerts_and_notifications(Site::postgres().await).await;
+async fn the_gauges_report_alerts_and_notifications_on_postgres() {
+    the_gauges_report_alerts_and_notifications(Site::postgres().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_gauges_tell_of_the_record_on_sqlite() {
-    the_gauges_tell_of_the_record(Site::sqlite().await).await;
+async fn the_gauges_report_the_record_on_sqlite() {
+    the_gauges_report_the_record(Site::sqlite().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_gauges_tell_of_the_record_on_postgres() {
-    the_gauges_tell_of_the_record(Site::postgres().await).await;
+async fn the_gauges_report_the_record_on_postgres() {
+    the_gauges_report_the_record(Site::postgres().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -248,7 +248,7 @@ async fn a_prometheus_scrapes_a_server_and_its_rule_fires() {
 async fn the_metrics_that_only_a_collection_makes_exist() {
     let world = World::sqlite().await;
     world.apply(&definitions(world.time_format())).await;
-    collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
+    collect_day(&world.context, None, &[], &CancellationToken::new()).await.unwrap();
     let metrics = scraped(&Site::start(world, Settings::default()).await).await;
     for name in [
         "daymark_last_record_timestamp_seconds",

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::Command};
 
-use daymark::collect::{self, BackfillRequest, Cancellation};
+use daymark::collect::{self, BackfillRequest, CancellationToken};
 use serde_json::Value;
 use tokio::task::spawn_blocking;
 
@@ -42,7 +42,7 @@ fn operations() -> usize {
 }
 
 async fn finds_no_fault(site: Site) {
-    let cancel = Cancellation::never();
+    let cancel = CancellationToken::new();
     let request = BackfillRequest::default();
     collect::backfill(&site.world.context, &request, &Heard::default(), &cancel).await.unwrap();
     let (address, key) = (site.address, site.admin.clone());

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "these are tests; clippy knows only functions marked as such")]
 
+mod container;
 mod debian;
 #[path = "../support/packages.rs"]
 #[expect(dead_code, reason = "other tests install packages of npm")]

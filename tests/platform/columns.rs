@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use daymark::{
     database::Deadline,
-    metric::{Calendar, Condition, Filter, LabelFold, Literal, Phase, Reading, Tally, Test, TimeFormat},
+    metric::{
+        Calendar, Condition, Filter, LabelFold, Literal, Phase, Reading, Rows, Source, Tally, Test,
+        TimeFormat, Window,
+    },
     platform::{self, ColumnType, DetectedFormat},
 };
 use jiff::civil::date;
@@ -52,6 +55,117 @@ async fn nested_domains_are_resolved_to_their_base_types() {
     assert_eq!(answers[0].as_ref().unwrap(), &[Tally::Count(0), Tally::Count(1)]);
 }
 
+/// A column that is an enumeration is known as one, whatever its name is.
+#[tokio::test]
+async fn enumerations_are_distinguished_from_other_types() {
+    let url = support::fresh_database().await;
+    let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+    let setup = "CREATE TYPE mood AS ENUM ('calm', 'angry'); CREATE DOMAIN feeling AS mood;
+        CREATE TABLE things (a mood, b feeling, c jsonb, d mood[])";
+    sqlx::raw_sql(setup).execute(&mut connection).await.unwrap();
+    let platform = platform::open(&url.parse().unwrap(), options(&Calendar::utc()));
+    let schema = platform.inspect().await.unwrap();
+    let types = schema.table(None, "things").unwrap().columns.iter().map(|column| column.column_type);
+    let expected = [ColumnType::Enumeration, ColumnType::Enumeration, ColumnType::Other, ColumnType::Other];
+    assert_eq!(types.collect::<Vec<_>>(), expected);
+}
+
+/// Numbers of seconds and milliseconds since 1970, to the last digit before the edge of a day.
+#[tokio::test]
+async fn times_that_are_numbers_may_have_a_fraction() {
+    let calendar = Calendar::new("Europe/Berlin").unwrap();
+    let days = calendar.days(date(2025, 3, 29), date(2025, 3, 31));
+    for (column_type, format) in [
+        ("numeric", TimeFormat::UnixSeconds),
+        ("double precision", TimeFormat::UnixSeconds),
+        ("numeric", TimeFormat::UnixMillis),
+        ("double precision", TimeFormat::UnixMillis),
+    ] {
+        let times = days.iter().flat_map(|day| [day.start, day.end]).flat_map(|edge| {
+            [-1, 0, 1].map(|quarters| match format {
+                TimeFormat::UnixSeconds => format!("({} + 0.25 * {quarters})", edge.as_second()),
+                _ => format!("({} + 0.25 * {quarters})", edge.as_millisecond()),
+            })
+        });
+        let times: Vec<_> = times.collect();
+        for index in ["", "CREATE INDEX ON things (at);"] {
+            let url = support::fresh_database().await;
+            let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+            let setup = format!(
+                "CREATE TABLE things (at {column_type}, actor bigint); {index} INSERT INTO things (at) VALUES {}",
+                times.join(", ")
+            );
+            sqlx::raw_sql(AssertSqlSafe(setup)).execute(&mut connection).await.unwrap();
+            let platform = platform::open(&url.parse().unwrap(), options(&calendar));
+            let schema = platform.inspect().await.unwrap();
+            let sources = BTreeMap::from([("things".to_owned(), source(format, "UTC", false))]);
+            let readings = [Reading::Count { rows: rows(Filter::default()), phase: Phase::Created }];
+            let mut cut = platform.open_cut(Deadline::none()).await.unwrap();
+            let answers = cut.read(&schema, &sources, &readings, &days).await.unwrap();
+            // An edge between two days is there twice, each time with a row before it, one on it and one behind it.
+            let expected = [Tally::Count(4), Tally::Count(6), Tally::Count(5)];
+            assert_eq!(answers[0].as_ref().unwrap(), &expected, "{column_type} {format:?} {index}");
+        }
+    }
+}
+
+/// Numbers that are times in another unit or since another year, or in two units, are no times that a format could read.
+#[tokio::test]
+async fn numbers_that_are_no_unix_times_are_not_taken_for_them() {
+    let second = |i: i64| 1_764_241_200 - 60 * i;
+    let columns: [(&str, Vec<i64>, Option<DetectedFormat>); 8] = [
+        ("seconds", (0..100).map(second).collect(), of_numbers(TimeFormat::UnixSeconds)),
+        ("millis", (0..100).map(|i| second(i) * 1000 + 7).collect(), of_numbers(TimeFormat::UnixMillis)),
+        // Some rows have a far future for "never", and some 0 for "not yet".
+        (
+            "never",
+            (0..100).map(|i| [second(i), second(i), 253_402_300_799, 0][i as usize % 4]).collect(),
+            of_numbers(TimeFormat::UnixSeconds).map(|found| DetectedFormat { is_doubtful: true, ..found }),
+        ),
+        ("micros", (0..100).map(|i| second(i) * 1_000_000).collect(), of_no_format()),
+        ("julian", (0..100).map(|i| 2_461_000 - i).collect(), of_no_format()),
+        ("since_2001", (0..100).map(|i| second(i) - 978_307_200).collect(), of_no_format()),
+        // One value in a hundred may be a mistake of the platform.
+        (
+            "one_in_millis",
+            (0..100).map(|i| if i < 1 { second(i) * 1000 } else { second(i) }).collect(),
+            of_numbers(TimeFormat::UnixSeconds),
+        ),
+        ("in_two_units", (0..100).map(|i| if i < 5 { second(i) * 1000 } else { second(i) }).collect(), None),
+    ];
+    let mut sql = format!(
+        "CREATE TABLE things ({});",
+        columns.iter().map(|(name, ..)| format!("{name} bigint NOT NULL")).collect::<Vec<_>>().join(", ")
+    );
+    for row in 0..100 {
+        let values: Vec<_> = columns.iter().map(|(_, values, _)| values[row].to_string()).collect();
+        sql += &format!("INSERT INTO things VALUES ({});", values.join(", "));
+    }
+    let file = tempfile::tempdir().unwrap();
+    let sqlite = format!("sqlite:{}", file.path().join("platform.db").display());
+    let mut connection = sqlx::SqliteConnection::connect(&format!("{sqlite}?mode=rwc")).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(&mut connection).await.unwrap();
+    let postgres = support::fresh_database().await;
+    let mut connection = sqlx::PgConnection::connect(&postgres).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+    for url in [&sqlite, &postgres] {
+        let platform = platform::open(&url.parse().unwrap(), options(&Calendar::utc()));
+        for (name, _, expected) in &columns {
+            let column = ("things".to_owned(), (*name).to_owned());
+            let detected = platform.detect_time_formats(std::slice::from_ref(&column)).await.unwrap();
+            assert_eq!(detected.get(&column), expected.as_ref(), "{name} {url}");
+        }
+    }
+}
+
+fn of_numbers(format: TimeFormat) -> Option<DetectedFormat> {
+    Some(DetectedFormat { format: Some(format), ..DetectedFormat::default() })
+}
+
+fn of_no_format() -> Option<DetectedFormat> {
+    Some(DetectedFormat { out_of_range: true, is_doubtful: true, ..DetectedFormat::default() })
+}
+
 #[tokio::test]
 async fn time_formats_are_detected_from_values() {
     for format in [
@@ -65,7 +179,7 @@ async fn time_formats_are_detected_from_values() {
         let (subject, ..) = small(Storage::Sqlite(format)).await;
         let column = ("things".to_owned(), "at".to_owned());
         let formats = subject.platform.detect_time_formats(std::slice::from_ref(&column)).await.unwrap();
-        let detected = DetectedFormat { format: Some(format), has_null: false };
+        let detected = DetectedFormat { format: Some(format), ..DetectedFormat::default() };
         assert_eq!(formats.get(&column), Some(&detected));
         let genre = ("things".to_owned(), "genre".to_owned());
         assert!(subject.platform.detect_time_formats(&[genre]).await.unwrap().is_empty());
@@ -104,7 +218,7 @@ async fn the_time_format_of_a_large_column_is_detected_from_a_sample() {
     .map(|(table, column)| (table.to_owned(), column.to_owned()));
     let formats = platform.detect_time_formats(&columns).await.unwrap();
     let of = |index: usize| formats.get(&columns[index]).copied();
-    let utc = DetectedFormat { format: Some(TimeFormat::IsoUtc), has_null: false };
+    let utc = DetectedFormat { format: Some(TimeFormat::IsoUtc), ..DetectedFormat::default() };
     assert_eq!(of(0), Some(utc));
     assert_eq!(
         of(1),
@@ -163,7 +277,10 @@ async fn a_text_is_a_time_if_sqlite_can_read_it() {
          ('2025-01-02T10:00Z'), ('2025-01-02T10:00:00.123456789+05:30'), ('2025-01-03')";
     sqlx::raw_sql(readable).execute(&mut connection).await.unwrap();
     let detected = subject.platform.detect_time_formats(&column).await.unwrap();
-    assert_eq!(detected[&column[0]], DetectedFormat { format: Some(TimeFormat::Iso), has_null: false });
+    assert_eq!(
+        detected[&column[0]],
+        DetectedFormat { format: Some(TimeFormat::Iso), ..DetectedFormat::default() }
+    );
     for unreadable in ["10:00:00+0100", "10:00:00+01", "10:00:00 UTC", "10:00:00,5Z", "10", "later"] {
         let sql = format!(
             "DELETE FROM things WHERE actor = 1; INSERT INTO things (at, actor) VALUES ('2025-01-02T{unreadable}', 1)"
@@ -286,7 +403,7 @@ async fn a_zero_in_the_deleted_column_means_not_deleted() {
         let platform = platform::open(&sqlite.parse().unwrap(), options(&calendar));
         let gone = ("things".to_owned(), "gone".to_owned());
         let detected = platform.detect_time_formats(std::slice::from_ref(&gone)).await.unwrap();
-        assert_eq!(detected[&gone], DetectedFormat { format: Some(format), has_null: false });
+        assert_eq!(detected[&gone], DetectedFormat { format: Some(format), ..DetectedFormat::default() });
         let mut connection = sqlx::SqliteConnection::connect(&sqlite).await.unwrap();
         sqlx::raw_sql("UPDATE things SET gone = 0").execute(&mut connection).await.unwrap();
         let detected = platform.detect_time_formats(std::slice::from_ref(&gone)).await.unwrap();
@@ -368,4 +485,30 @@ async fn a_midnight_skipped_by_the_clocks_belongs_to_its_own_date() {
             assert_eq!(alone[0].as_ref().unwrap(), &[Tally::Count(3)], "{url} {index}");
         }
     }
+}
+
+/// The digits of `numeric(10,0)` and `numeric(12,2)` are of the type, and not of the id.
+#[tokio::test]
+async fn ids_of_other_digits_are_the_same_actor_on_postgres() {
+    let url = support::fresh_database().await;
+    let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+    let setup = "CREATE TABLE posts (at timestamptz NOT NULL, actor numeric(10,0));
+         CREATE TABLE plays (at timestamptz NOT NULL, actor numeric(12,2));
+         INSERT INTO posts VALUES ('2025-01-01 12:00Z', 42), ('2025-01-01 13:00Z', 43);
+         INSERT INTO plays VALUES ('2025-01-01 14:00Z', 42)";
+    sqlx::raw_sql(setup).execute(&mut connection).await.unwrap();
+    let calendar = Calendar::utc();
+    let platform = platform::open(&url.parse().unwrap(), options(&calendar));
+    let of = |table: &str| {
+        let source = source(TimeFormat::Timestamptz, "UTC", false);
+        (table.to_owned(), Source { table: table.to_owned(), ..source })
+    };
+    let sources = BTreeMap::from([of("posts"), of("plays")]);
+    let rows = ["posts", "plays"].map(|source| Rows { source: source.to_owned(), filter: Filter::default() });
+    let reading = Reading::Distinct { rows: rows.into(), column: None, window: Window::Days(1) };
+    let schema = platform.inspect().await.unwrap();
+    let mut cut = platform.open_cut(Deadline::none()).await.unwrap();
+    let days = calendar.days(date(2025, 1, 1), date(2025, 1, 1));
+    let answers = cut.read(&schema, &sources, &[reading], &days).await.unwrap();
+    assert_eq!(answers[0].as_ref().unwrap(), &[Tally::Count(2)]);
 }

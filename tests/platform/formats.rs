@@ -38,7 +38,7 @@ fn readings() -> Vec<Reading> {
         Reading::Extremes { rows: rows(Filter::default()), column: "seconds".to_owned() },
         Reading::Extremes { rows: rows(genre_is("rock")), column: "seconds".to_owned() },
     ];
-    for period in [CalendarPeriod::Week, CalendarPeriod::Month] {
+    for period in [CalendarPeriod::Week, CalendarPeriod::WeekFromThursday, CalendarPeriod::Month] {
         let (rows, window) = (vec![rows(Filter::default())], Window::ToDate(period));
         readings.push(Reading::Distinct { rows: rows.clone(), column: None, window });
         readings.push(Reading::Distinct { rows, column: Some("genre".to_owned()), window });
@@ -84,6 +84,28 @@ fn readings() -> Vec<Reading> {
         top: 2,
         fold: LabelFold::Distinct("actor".to_owned()),
     });
+    readings
+}
+
+/// Readings that compare the actors of several days: their first rows, and who of them is there later.
+fn readings_of_actors() -> Vec<Reading> {
+    let all = || vec![rows(Filter::default())];
+    let both = || vec![rows(genre_is("rock")), rows(genre_is("jazz"))];
+    let mut readings = Vec::new();
+    for (after_days, window_days) in [(0, 1), (1, 2), (2, 1), (7, 7), (30, 3)] {
+        readings.push(Reading::Retention { rows: all(), cohort: None, after_days, window_days });
+        let cohort = Some(rows(genre_is("rock")));
+        readings.push(Reading::Retention { rows: all(), cohort, after_days, window_days });
+    }
+    let cohort = Some(rows(seconds_at_least(100)));
+    readings.push(Reading::Retention { rows: both(), cohort, after_days: 1, window_days: 1 });
+    readings.push(Reading::Retention { rows: both(), cohort: None, after_days: 3, window_days: 1 });
+    for window_days in [1, 2, 7] {
+        readings.push(Reading::Growth { rows: all(), window_days });
+        readings.push(Reading::Arrivals { rows: all(), window_days });
+    }
+    readings.push(Reading::Growth { rows: both(), window_days: 28 });
+    readings.push(Reading::Arrivals { rows: both(), window_days: 28 });
     readings
 }
 
@@ -141,7 +163,7 @@ async fn compare(
         let unions: Sources = BTreeMap::from([("things".to_owned(), union)]);
         let described = subject.platform.inspect_with(&BTreeSet::from([UNION.to_owned()])).await.unwrap();
         assert!(described.query(UNION).unwrap().is_ok(), "{:?}", described.query(UNION));
-        for readings in [readings(), many_readings()] {
+        for readings in [readings(), readings_of_actors(), many_readings()] {
             let of_query = cut.read(&described, &unions, &readings, &days).await.unwrap();
             for (reading, answer) in readings.iter().zip(&of_query) {
                 let expected: Vec<_> =
@@ -215,6 +237,7 @@ formats! {
     postgres_timestamptz_is_right_to_the_row: Storage::Postgres(TimeFormat::Timestamptz);
     postgres_timestamp_is_right_to_the_row: Storage::Postgres(TimeFormat::Timestamp);
     postgres_date_is_right_to_the_row: Storage::Postgres(TimeFormat::Date);
+    postgres_unix_seconds_is_right_to_the_row: Storage::Postgres(TimeFormat::UnixSeconds);
     postgres_unix_millis_is_right_to_the_row: Storage::Postgres(TimeFormat::UnixMillis);
     sqlite_iso_is_right_to_the_row: Storage::Sqlite(TimeFormat::Iso);
     sqlite_iso_utc_is_right_to_the_row: Storage::Sqlite(TimeFormat::IsoUtc);
@@ -222,6 +245,15 @@ formats! {
     sqlite_date_is_right_to_the_row: Storage::Sqlite(TimeFormat::Date);
     sqlite_unix_seconds_is_right_to_the_row: Storage::Sqlite(TimeFormat::UnixSeconds);
     sqlite_unix_millis_is_right_to_the_row: Storage::Sqlite(TimeFormat::UnixMillis);
+}
+
+/// The clocks of the column's zone are put forward within the days, which have 24 hours in the reporting zone.
+#[tokio::test]
+async fn a_column_in_local_time_may_have_daylight_saving_of_its_own() {
+    for storage in [Storage::Postgres(TimeFormat::Timestamp), Storage::Sqlite(TimeFormat::IsoUtc)] {
+        let (from, to) = (date(2025, 3, 8), date(2025, 3, 11));
+        compare(storage, "America/New_York", "Europe/Berlin", from, to).await;
+    }
 }
 
 /// A column in local time is read in its own zone, whether that is the reporting zone or another one.

@@ -5,7 +5,9 @@ use std::{path::Path, sync::Arc};
 
 use daymark::{
     database::Deadline,
-    metric::{Calendar, DayBounds, Filter, LabelFold, Phase, Reading, Rows, Tally, TimeFormat, Window},
+    metric::{
+        Calendar, DayBounds, Filter, LabelFold, Phase, Quantile, Reading, Rows, Tally, TimeFormat, Window,
+    },
     platform::{self, Platform, Sources},
 };
 use jiff::civil::date;
@@ -111,8 +113,23 @@ async fn platform(file: &Path, sql: String) -> Arc<dyn Platform> {
 fn readings() -> Vec<Reading> {
     let all = || rows(Filter::default());
     let other = || Rows { source: "others".to_owned(), filter: Filter::default() };
-    let mut readings = vec![Reading::Moments { rows: all(), column: "seconds".to_owned() }];
+    let seconds = || "seconds".to_owned();
+    let mut readings = vec![
+        Reading::Moments { rows: all(), column: seconds() },
+        Reading::Extremes { rows: all(), column: seconds() },
+    ];
     for window_days in [1, 2, 30] {
+        readings.push(Reading::Quantile {
+            rows: all(),
+            column: seconds(),
+            quantile: Quantile::MEDIAN,
+            window_days,
+        });
+        readings.push(Reading::Distinct {
+            rows: vec![all()],
+            column: Some("genre".to_owned()),
+            window: Window::Days(window_days),
+        });
         readings.push(Reading::Distinct {
             rows: vec![all()],
             column: None,
@@ -124,16 +141,27 @@ fn readings() -> Vec<Reading> {
             window: Window::Days(window_days),
         });
     }
+    for (cohort, days) in [(None, 1), (Some(other()), 1), (None, 30)] {
+        let rows = vec![all(), other()];
+        readings.push(Reading::Arrivals { rows: rows.clone(), window_days: days });
+        readings.push(Reading::Growth { rows: rows.clone(), window_days: days });
+        readings.push(Reading::Retention { rows, cohort, after_days: days, window_days: 1 });
+    }
     for phase in [Phase::Created, Phase::Existing] {
         readings.push(Reading::Count { rows: all(), phase });
-        readings.push(Reading::Labels {
-            rows: all(),
-            column: "genre".to_owned(),
-            phase,
-            top: 100,
-            fold: LabelFold::Rows,
-        });
+        readings.push(Reading::Sum { rows: all(), column: seconds(), phase });
+        for fold in [LabelFold::Rows, LabelFold::Sum(seconds()), LabelFold::Average(seconds())] {
+            let column = "genre".to_owned();
+            readings.push(Reading::Labels { rows: all(), column, phase, top: 100, fold });
+        }
     }
+    readings.push(Reading::Labels {
+        rows: all(),
+        column: "genre".to_owned(),
+        phase: Phase::Created,
+        top: 100,
+        fold: LabelFold::Distinct("actor".to_owned()),
+    });
     readings
 }
 

@@ -6,7 +6,8 @@ use std::{collections::BTreeMap, time::Duration};
 use daymark::{
     database::{Deadline, Fault, FaultClass},
     metric::{
-        Calendar, DayBounds, Filter, LabelFold, Phase, QueryShape, Reading, Source, Tally, TimeFormat, Window,
+        Calendar, DayBounds, Filter, LabelFold, Phase, Quantile, QuantileOfRows, QueryShape, Reading, Source,
+        Tally, TimeFormat, Window,
     },
     platform::{self, PlatformOptions, Table},
 };
@@ -19,9 +20,9 @@ use crate::{
 };
 
 /// The number of rows of `slow` for each day.
-const ROWS_A_DAY: usize = 40;
+pub const ROWS_A_DAY: usize = 40;
 /// How many milliseconds each row takes to read for the role in [`Slow::url`].
-const ROW_MS: f64 = 5.0;
+pub const ROW_MS: f64 = 5.0;
 
 /// A view that waits for each row. It also takes an advisory lock for each statement, so that statements
 /// can be counted.
@@ -34,16 +35,16 @@ const SLOW: &str = "
             RETURN true;
         END $$";
 
-struct Slow {
+pub struct Slow {
     owner: PgConnection,
     url: String,
-    /// Whether the planner is told that an index narrows down the view.
+    /// Whether the planner knows that an index narrows down the view.
     is_indexed: bool,
 }
 
 impl Slow {
     /// Creates the table with the rows of the SELECT `inserted`.
-    async fn made(inserted: &str, row_ms: f64, index: bool) -> Self {
+    pub async fn made(inserted: &str, row_ms: f64, index: bool) -> Self {
         let url = support::fresh_database().await;
         let mut owner = PgConnection::connect(&url).await.unwrap();
         let role = format!("reader_{:x}", fastrand::u64(..));
@@ -58,7 +59,7 @@ impl Slow {
     }
 
     /// Returns the outcomes, and how many statements read the table.
-    async fn read(
+    pub async fn read(
         &mut self,
         limit: Duration,
         readings: &[Reading],
@@ -91,7 +92,8 @@ impl Slow {
     }
 }
 
-fn many_days(count: usize) -> (String, Vec<DayBounds>) {
+/// The rows of that many days, and the days. Each row has an actor of its own.
+pub fn many_days(count: usize) -> (String, Vec<DayBounds>) {
     let inserted = format!(
         "SELECT '2025-01-01'::timestamptz + n * interval '1 day' / {ROWS_A_DAY}, n, 'g' || n % 3
          FROM generate_series(0, {}) n",
@@ -178,6 +180,43 @@ async fn a_long_window_that_times_out_does_not_fail_shorter_ones() {
         assert_eq!(long.as_ref().unwrap_err().class, FaultClass::TimedOut);
     }
     assert_eq!(statements, 4, "one statement for all windows, and one each for 1, 2 and 12 days");
+}
+
+/// The actors of a day are as many consecutive numbers as it has rows.
+fn median_actor(window_days: u32) -> Reading {
+    let column = "actor".to_owned();
+    Reading::Quantile { rows: rows(Filter::default()), column, quantile: Quantile::MEDIAN, window_days }
+}
+
+fn consecutive(first: i64, end: i64) -> Tally {
+    let half: daymark::metric::Decimal = "0.5".parse().unwrap();
+    let value = &daymark::metric::Decimal::from(first + end - 1) * &half;
+    Tally::Quantile(QuantileOfRows { count: end - first, value: Some(value) })
+}
+
+/// Two days and the one before them take 600 ms and more, four take 1,000 ms and more. A window that is longer than the range is not
+/// read again for each half of it.
+#[tokio::test]
+async fn a_quantile_that_takes_too_long_is_read_for_fewer_days() {
+    let (inserted, days) = many_days(16);
+    let mut slow = Slow::made(&inserted, ROW_MS, true).await;
+    let limit = Duration::from_millis(900);
+    let (outcomes, statements) = slow.read(limit, &[median_actor(2)], &days).await;
+    let a_day = ROWS_A_DAY as i64;
+    let expected: Vec<_> =
+        (0..16).map(|day: i64| consecutive((day - 1).max(0) * a_day, (day + 1) * a_day)).collect();
+    assert_eq!(outcomes[0].as_ref().unwrap(), &expected);
+    // The first four days have none before them, and may be read together.
+    assert!((1 + 6 + 3..=16 + 4).contains(&statements), "{statements} statements");
+    let mut slow = Slow::made(&inserted, ROW_MS, true).await;
+    let readings = [median_actor(14), median_actor(1)];
+    let (outcomes, statements) = slow.read(limit, &readings, &days[14..]).await;
+    assert_eq!(outcomes[0].as_ref().unwrap_err().class, FaultClass::TimedOut);
+    assert_eq!(
+        outcomes[1].as_ref().unwrap(),
+        &[consecutive(14 * a_day, 15 * a_day), consecutive(15 * a_day, 16 * a_day)]
+    );
+    assert_eq!(statements, 3, "one statement for both windows, and one for each");
 }
 
 fn by_genre(phase: Phase, top: usize) -> Reading {

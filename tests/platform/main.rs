@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod actors;
+mod amounts;
 mod columns;
 mod cuts;
 mod formats;
@@ -13,4 +15,5 @@ mod sqlite;
 mod subject;
 #[path = "../support/mod.rs"]
 mod support;
+mod text_numbers;
 mod values;

@@ -3,10 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 
 use daymark::metric::{
-    Calendar, ColumnSum, DayBounds, Decimal, Extremes, Filter, LabelFold, Literal, Moments, Phase,
-    QuantileOfRows, Reading, Tally, Test, TimeFormat, TopLabels, TopMeans,
+    Calendar, ColumnSum, DayBounds, Decimal, Extremes, Filter, GrowthCounts, LabelFold, Literal, Moments,
+    Phase, QuantileOfRows, Reading, Rows, Tally, Test, TimeFormat, TopLabels, TopMeans,
 };
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use crate::subject::{Thing, stored};
 
@@ -180,7 +180,68 @@ impl Oracle<'_> {
                     .collect();
                 Tally::Count(actors.len() as i64)
             }
+            Reading::Retention { rows, cohort, after_days, window_days } => {
+                let of_day = day.date.saturating_sub(jiff::Span::new().days(i64::from(*after_days)));
+                let window = self.active(rows, (before(day, *window_days - 1), day.date), calendar);
+                let cohort = match cohort {
+                    Some(cohort) => self.active(std::slice::from_ref(cohort), (of_day, of_day), calendar),
+                    None => self.arrived(rows, (of_day, of_day), calendar),
+                };
+                let retained = cohort.intersection(&window).count();
+                let decimal = |count: usize| Decimal::from(count as i64);
+                Tally::Ratio { numerator: decimal(retained), denominator: decimal(cohort.len()) }
+            }
+            Reading::Arrivals { rows, window_days } => {
+                let window = (before(day, *window_days - 1), day.date);
+                Tally::Count(self.arrived(rows, window, calendar).len() as i64)
+            }
+            Reading::Growth { rows, window_days } => {
+                let window = self.active(rows, (before(day, *window_days - 1), day.date), calendar);
+                let earlier = (before(day, 2 * *window_days - 1), before(day, *window_days));
+                let earlier = self.active(rows, earlier, calendar);
+                Tally::Growth(GrowthCounts {
+                    active: window.len() as i64,
+                    retained: window.intersection(&earlier).count() as i64,
+                    churned: earlier.difference(&window).count() as i64,
+                })
+            }
             Reading::Query { .. } => panic!("the oracle has no SQL"),
         }
     }
+
+    /// The calendar date that a row is on: of the dates that begin with the same instant, because the zone skipped all but the last,
+    /// the last.
+    fn date_of(&self, thing: &Thing, calendar: &Calendar) -> Date {
+        match self.format {
+            TimeFormat::Date => thing.at.to_zoned(self.zone.clone()).date(),
+            format => calendar.date_of(stored(format, thing.at)),
+        }
+    }
+
+    fn of_actors<'t>(&'t self, rows: &'t [Rows]) -> impl Iterator<Item = (i64, &'t Thing)> {
+        let things = self.things.iter();
+        let things = things.filter(|thing| rows.iter().any(|rows| Self::passes(thing, &rows.filter)));
+        things.filter_map(|thing| Some((thing.actor?, thing)))
+    }
+
+    /// The actors with a row on the dates, both included.
+    fn active(&self, rows: &[Rows], (first, last): (Date, Date), calendar: &Calendar) -> BTreeSet<i64> {
+        let is_in = |thing: &Thing| (first..=last).contains(&self.date_of(thing, calendar));
+        self.of_actors(rows).filter(|(_, thing)| is_in(thing)).map(|(actor, _)| actor).collect()
+    }
+
+    /// The actors whose first row is on the dates, both included.
+    fn arrived(&self, rows: &[Rows], (first, last): (Date, Date), calendar: &Calendar) -> BTreeSet<i64> {
+        let mut actors = self.active(rows, (first, last), calendar);
+        for (actor, thing) in self.of_actors(rows) {
+            if self.date_of(thing, calendar) < first {
+                actors.remove(&actor);
+            }
+        }
+        actors
+    }
+}
+
+fn before(day: &DayBounds, days: u32) -> Date {
+    day.date.saturating_sub(jiff::Span::new().days(i64::from(days)))
 }

@@ -12,7 +12,7 @@ use daymark::{
     metric::{Calendar, DayBounds, Definition, Filter, Phase, Reading, Rows, Source, Window},
     platform::{self, Platform, Schema},
 };
-use jiff::civil::date;
+use jiff::{ToSpan, civil::date};
 use sqlx::{AssertSqlSafe, Connection};
 
 use crate::{
@@ -54,6 +54,17 @@ impl World {
             Self { platform: open(&sqlite), directory },
             Self { platform: open(&postgres), directory: tempfile::tempdir().unwrap() },
         ]
+    }
+
+    async fn run(&self, sql: &'static str) {
+        let location = self.platform.location();
+        if location.starts_with("sqlite") {
+            let mut connection = sqlx::SqliteConnection::connect(&location).await.unwrap();
+            sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+        } else {
+            let mut connection = sqlx::PgConnection::connect(&location).await.unwrap();
+            sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+        }
     }
 
     fn config(&self, text: &str) -> Result<Config, String> {
@@ -142,6 +153,67 @@ window_days = 2
 measure = "breakdown"
 source = "payments"
 column = "shop_name"
+
+[metrics.smallest]
+measure = "minimum"
+source = "payments"
+column = "amount"
+
+[metrics.median]
+measure = "median"
+source = "payments"
+column = "amount"
+
+[metrics.high]
+measure = "quantile"
+quantile = 0.95
+source = "payments"
+column = "amount"
+window_days = 2
+
+[metrics.shop_names]
+measure = "distinct"
+source = "payments"
+column = "shop_name"
+
+[metrics.share_of_north]
+measure = "ratio"
+numerator = { measure = "created", source = "payments", filter = { shop_name = "NORTH" } }
+denominator = { measure = "created", source = "payments" }
+
+[metrics.revenue_by_shop]
+measure = "breakdown"
+source = "payments"
+column = "shop_name"
+sum = "amount"
+
+[metrics.mean_by_shop]
+measure = "breakdown"
+source = "payments"
+column = "shop_name"
+average = "amount"
+
+[metrics.buyers_by_shop]
+measure = "breakdown"
+source = "payments"
+column = "shop_name"
+distinct = "buyer_id"
+
+[metrics.new_buyers]
+measure = "growth"
+state = "new"
+source = "payments"
+
+[metrics.lost_buyers]
+measure = "growth"
+state = "churned"
+source = "payments"
+
+[metrics.buyers_of_south]
+measure = "retention"
+source = "payments"
+cohort = { source = "payments", filter = { shop_name = "SOUTH" } }
+after_days = 0
 "#;
 
 #[tokio::test]
@@ -156,6 +228,54 @@ async fn every_measure_reads_a_join_with_expressions() {
         assert_eq!(of("mean"), ["4.333333333333", "1"]);
         assert_eq!(of("buyers"), ["2", "3"]);
         assert_eq!(of("shops"), [r#"{"NORTH":2,"SOUTH":1}"#, r#"{"SOUTH":1}"#]);
+        assert_eq!(of("smallest"), ["-4", "1"]);
+        assert_eq!(of("median"), ["7", "1"]);
+        assert_eq!(of("high"), ["9.7", "9.55"]);
+        assert_eq!(of("shop_names"), ["2", "1"]);
+        assert_eq!(of("share_of_north"), ["66.666666666667", "0"]);
+        let json = |texts: Vec<String>| -> Vec<serde_json::Value> {
+            texts.iter().map(|text| serde_json::from_str(text).unwrap()).collect()
+        };
+        let labels = |north: i64, south: i64| serde_json::json!({"NORTH": north, "SOUTH": south});
+        let only = serde_json::json!({"SOUTH": 1});
+        assert_eq!(json(of("revenue_by_shop")), [labels(6, 7), only.clone()]);
+        assert_eq!(json(of("mean_by_shop")), [labels(3, 7), only.clone()]);
+        assert_eq!(json(of("buyers_by_shop")), [labels(2, 1), only]);
+        assert_eq!(of("new_buyers"), ["2", "1"]);
+        assert_eq!(of("lost_buyers"), ["0", "2"]);
+        assert_eq!(of("buyers_of_south"), ["100", "100"]);
+    }
+}
+
+/// Texts, durations and amounts of money are not numbers, but a query can make numbers of them.
+#[tokio::test]
+async fn a_column_that_is_no_number_is_refused_with_a_way_to_make_one() {
+    for world in World::both().await {
+        let is_sqlite = world.platform.location().starts_with("sqlite");
+        world
+            .run(match is_sqlite {
+                true => "CREATE TABLE calls (at TEXT, took TEXT, paid TEXT); INSERT INTO calls VALUES ('2025-01-01 10:00:00', '90', '2.5')",
+                false => "CREATE TABLE calls (at timestamp, took interval, paid money); INSERT INTO calls VALUES ('2025-01-01 10:00', '90 s', 2.5)",
+            })
+            .await;
+        let text = |took: &str, paid: &str| {
+            format!(
+                "[sources.calls]\nquery = \"SELECT at, {took}, {paid} FROM calls\"\ntime_column = \"at\"\n\
+                 [metrics.took]\nmeasure = \"sum\"\nsource = \"calls\"\ncolumn = \"took\"\n\
+                 [metrics.paid]\nmeasure = \"maximum\"\nsource = \"calls\"\ncolumn = \"paid\"\n"
+            )
+        };
+        let (_, findings, _) = world.resolve(&text("took", "paid")).await;
+        let mut hints: Vec<_> = findings.iter().filter_map(|finding| finding.hint.as_deref()).collect();
+        hints.sort_by_key(|hint| !hint.contains("took"));
+        let expected = match is_sqlite {
+            true => ["CAST(took AS REAL)", "CAST(paid AS REAL)"],
+            false => ["extract(epoch FROM took)", "paid::numeric"],
+        };
+        assert_eq!(hints, expected.map(|number| format!("let the query select {number}")), "{findings:?}");
+        let [took, paid] = expected;
+        let values = world.values(&text(&format!("{took} AS took"), &format!("{paid} AS paid"))).await;
+        assert_eq!((&values["took"][0], &values["paid"][0]), (&"90".to_owned(), &"2.5".to_owned()));
     }
 }
 
@@ -204,6 +324,84 @@ column = "shops.category_id"
     }
 }
 
+/// Filters of metrics and of sources, times and actors may be those of the table that a foreign key leads to.
+#[tokio::test]
+async fn filters_times_and_actors_are_read_through_a_foreign_key() {
+    let text = r#"
+[sources.payments]
+table = "payments"
+time_column = "paid_at"
+[metrics.north]
+measure = "created"
+source = "payments"
+filter = { shop.name = "north" }
+[metrics.north_amount]
+measure = "sum"
+source = "payments"
+column = "amount"
+filter = { "shop.name" = ["north", "west"], "shop.category_id" = { at_least = 1 } }
+[metrics.north_shops]
+measure = "breakdown"
+source = "payments"
+column = "shop.name"
+distinct = "shop.name"
+[metrics.north_shops.filter]
+shop.name = { not_equals = "south" }
+[sources.of_books]
+table = "payments"
+time_column = "paid_at"
+filter = { shop_id.category_id = { is_null = false } }
+[metrics.in_books]
+measure = "existing"
+source = "of_books"
+[sources.items]
+table = "items"
+time_column = "payment.paid_at"
+actor_column = "payment.buyer_id"
+[metrics.items_sold]
+measure = "created"
+source = "items"
+[metrics.items_total]
+measure = "existing"
+source = "items"
+[metrics.buyers_of_items]
+measure = "distinct_actors"
+sources = ["items", "paid"]
+[sources.paid]
+table = "payments"
+time_column = "paid_at"
+actor_column = "buyer_id"
+"#;
+    for world in World::both().await {
+        world
+            .run(
+                "CREATE TABLE items (id integer PRIMARY KEY, payment_id integer REFERENCES payments (id));
+                   INSERT INTO items VALUES (1, 1), (2, 1), (3, 2), (4, 5), (5, NULL);",
+            )
+            .await;
+        let values = world.values(text).await;
+        let of = |category: &str| values[category].clone();
+        assert_eq!(of("north"), ["2", "0"]);
+        assert_eq!(of("north_amount"), ["6", "0"]);
+        assert_eq!(of("north_shops"), [r#"{"north":1}"#, "{}"]);
+        assert_eq!(of("in_books"), ["2", "2"]);
+        assert_eq!(of("items_sold"), ["3", "1"]);
+        assert_eq!(of("items_total"), ["3", "4"], "an item without a payment has no time");
+        assert_eq!(of("buyers_of_items"), ["2", "1"]);
+        for (filter, why) in [
+            ("shop.nmae = 'x'", "table `shops` has no column `nmae`"),
+            ("shop.name = 3", "`shop.name` is of type"),
+            ("seller.name = 'x'", "`payments` has no foreign key that is called `seller`"),
+        ] {
+            let wrong =
+                text.replace("filter = { shop.name = \"north\" }", &format!("filter = {{ {filter} }}"));
+            let (_, findings, _) = world.resolve(&wrong).await;
+            let found = findings.iter().any(|finding| finding.is_error() && finding.message.starts_with(why));
+            assert!(found, "{filter}: {findings:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_a_source_must_not_be_is_refused() {
     for world in World::both().await {
@@ -226,6 +424,7 @@ async fn what_a_source_must_not_be_is_refused() {
             ("DELETE FROM payments", "cannot be read"),
             ("SELECT * FROM payments; SELECT 1", "cannot be read"),
             ("SELECT * FROM payments) AS a; DELETE FROM payments; SELECT (1", "cannot be read"),
+            ("SELECT * FROM payments) AS a, (SELECT 1", "cannot be read"),
             ("WITH gone AS (DELETE FROM payments RETURNING *) SELECT * FROM gone", "cannot be read"),
             ("SELECT * FROM nothing", "cannot be read"),
             ("SELECT amount FROM payments", "the query returns no column `paid_at`"),
@@ -245,14 +444,12 @@ async fn what_a_source_must_not_be_is_refused() {
             Reading::Count { rows: rows.clone(), phase: Phase::Created },
             Reading::Distinct { rows: vec![rows], column: None, window: Window::Days(1) },
         ];
-        if world.platform.location().starts_with("sqlite") {
-            let schema = world.platform.inspect().await.unwrap();
-            let mut cut = world.platform.open_cut(Deadline::none()).await.unwrap();
-            for answer in cut.read(&schema, &sources, &readings, &days()).await.unwrap() {
-                assert!(answer.unwrap_err().message.contains("a single SELECT"));
-            }
-            assert!(cut.earliest(&sources["s"]).await.is_err());
+        let schema = world.platform.inspect().await.unwrap();
+        let mut cut = world.platform.open_cut(Deadline::none()).await.unwrap();
+        for answer in cut.read(&schema, &sources, &readings, &days()).await.unwrap() {
+            assert!(answer.unwrap_err().message.contains("a single SELECT"));
         }
+        assert!(cut.earliest(&sources["s"]).await.is_err());
         assert_eq!(world.values(JOIN).await["revenue"], ["13", "1"], "nothing was deleted");
     }
 }
@@ -277,9 +474,44 @@ async fn the_relations_of_a_query_and_of_a_join_are_known() {
     }
 }
 
-/// A day of many is read by the index of the table underneath, on both databases.
+/// The same join with a time until which its rows count.
+const UNTIL: &str = r#"
+[sources.held]
+query = """
+SELECT p.amount, p.paid_at, CASE WHEN p.id % 2 = 0 THEN p.paid_at END AS refunded_at, s.name AS shop_name
+FROM payments p JOIN shops s ON s.id = p.shop_id
+"""
+time_column = "paid_at"
+deleted_column = "refunded_at"
+
+[metrics.held]
+measure = "existing"
+source = "held"
+
+[metrics.held_amount]
+measure = "sum"
+source = "held"
+column = "amount"
+of = "existing"
+
+[metrics.held_by_shop]
+measure = "breakdown"
+source = "held"
+column = "shop_name"
+of = "existing"
+
+[metrics.held_by_shop_amount]
+measure = "breakdown"
+source = "held"
+column = "shop_name"
+sum = "amount"
+of = "existing"
+"#;
+
+/// A day of many, and the days of a backfill, are read by the index of the table underneath, on both databases. What existed at the
+/// end of a day is read by it too, as far as the rows up to that day are few.
 #[tokio::test]
-async fn a_day_of_a_join_is_read_by_the_index_of_its_table() {
+async fn days_of_a_join_are_read_by_the_index_of_its_table() {
     for world in World::both().await {
         let location = world.platform.location();
         if location.starts_with("sqlite") {
@@ -293,17 +525,39 @@ async fn a_day_of_a_join_is_read_by_the_index_of_its_table() {
                 FROM generate_series(100, 20000) AS i; ANALYZE";
             sqlx::raw_sql(more).execute(&mut connection).await.unwrap();
         }
-        let (definitions, _, schema) = world.resolve(JOIN).await;
+        let (definitions, _, schema) = world.resolve(&format!("{JOIN}{UNTIL}")).await;
         let mut cut = world.platform.open_cut(Deadline::none()).await.unwrap();
-        for definition in definitions.iter().filter(|definition| definition.category != "lifetime") {
-            let readings = definition.measure.readings();
-            let plans = cut.explain(&schema, &definition.sources, &readings, &days()[..1]).await.unwrap();
-            let plan = plans[0].as_ref().unwrap();
-            assert!(plan.contains("payments_paid_at"), "{}: {plan}", definition.category);
+        // These read all rows up to the last day.
+        let reads_all = |definition: &Definition| {
+            ["lifetime", "new_buyers"].contains(&&*definition.category)
+                || definition.category.starts_with("held")
+        };
+        let between = |from, to| Calendar::utc().days(from, to);
+        let in_the_middle = [(date(2021, 3, 30), 1), (date(2021, 6, 1), 30)];
+        let at_the_beginning = [(date(2020, 1, 8), 1), (date(2020, 1, 8), 7)];
+        for (of_all, (first, length)) in in_the_middle
+            .map(|days| (false, days))
+            .into_iter()
+            .chain(at_the_beginning.map(|days| (true, days)))
+        {
+            let range = between(first, first.saturating_add((length - 1).days()));
+            for definition in definitions.iter().filter(|definition| of_all || !reads_all(definition)) {
+                let readings = definition.measure.readings();
+                let plans = cut.explain(&schema, &definition.sources, &readings, &range).await.unwrap();
+                for plan in plans {
+                    let plan = plan.unwrap();
+                    let name = &definition.category;
+                    assert!(
+                        plan.contains("payments_paid_at"),
+                        "{name} from {first} for {length} days: {plan}"
+                    );
+                }
+            }
         }
-        let readings: Vec<_> =
-            definitions.iter().flat_map(|definition| definition.measure.readings()).collect();
-        let answers = cut.read(&schema, &definitions[0].sources, &readings, &days()).await.unwrap();
-        assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+        for definition in &definitions {
+            let readings = definition.measure.readings();
+            let answers = cut.read(&schema, &definition.sources, &readings, &days()).await.unwrap();
+            assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+        }
     }
 }

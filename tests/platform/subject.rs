@@ -43,7 +43,9 @@ pub fn things(days: &[DayBounds], seed: u64) -> Vec<Thing> {
             gone: (random.u8(..) < 90).then(|| {
                 Timestamp::from_microsecond(at + random.i64(-86_400_000_000..200_000_000_000)).unwrap()
             }),
-            actor: (random.u8(..) < 240).then(|| random.i64(1..40)),
+            // Some actors are there all the time, others come once or a few times.
+            actor: (random.u8(..) < 240)
+                .then(|| if random.bool() { random.i64(1..40) } else { random.i64(40..300) }),
             genre: (random.u8(..) < 230).then(|| genres[random.usize(..genres.len())].to_owned()),
             seconds: (random.u8(..) < 230).then(|| random.i64(-5..400)),
         })

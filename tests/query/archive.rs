@@ -74,6 +74,7 @@ impl Archive {
             store: store::open(&url.parse::<DatabaseUrl>().unwrap(), options),
             platform: Arc::new(platform::UnconfiguredPlatform),
             first_row: std::sync::Arc::default(),
+            derived: std::sync::Arc::default(),
         };
         let context = Context::new(installation, tenant, Initiator::new(Trigger::Cli, "cli:test"));
         context.tenant.store.migrate().await.unwrap();
@@ -208,7 +209,8 @@ pub fn definition(category: &str, metric_type: &str, measure: Value) -> Definiti
     serde_json::from_value(spec).unwrap()
 }
 
-/// The definitions of `posts_total`, `posts_created`, `mood`, `rate`, `genres`, `genres_total`, `authors` and `right_now`.
+/// The definitions of `posts_total`, `posts_created`, `mood`, `rate`, `genres`, `genres_total`, `authors`, `right_now`, `retained`
+/// and `churned`.
 fn definitions() -> Vec<Definition> {
     let rows = json!({"source": "posts"});
     let breakdown = |phase: &str| json!({"measure": "breakdown", "rows": rows, "column": "genre", "phase": phase, "top": 2});
@@ -231,5 +233,15 @@ fn definitions() -> Vec<Definition> {
             json!({"measure": "distinct_actors", "rows": [rows], "window_days": 1}),
         ),
         definition("right_now", "count", right_now),
+        definition(
+            "retained",
+            "percentage",
+            json!({"measure": "retention", "rows": [rows], "after_days": 7, "window_days": 1}),
+        ),
+        definition(
+            "churned",
+            "count",
+            json!({"measure": "growth", "rows": [rows], "state": "churned", "window_days": 7}),
+        ),
     ]
 }

@@ -17,7 +17,7 @@ use crate::archive::{Archive, SETTINGS, asked, definition, january, shown};
 crate::on_both_stores!(
     a_page_ends_by_size_within_a_series_and_the_next_one_continues,
     a_roll_up_of_many_labels_keeps_the_largest_and_exact_sums,
-    a_roll_up_with_too_many_labels_is_refused_alone,
+    a_roll_up_with_too_many_labels_is_refused_without_the_others,
     metadata_of_the_latest_values_is_bounded_in_bytes,
     pieces_of_an_export_are_bounded_in_bytes,
     a_page_of_runs_is_bounded_in_bytes,
@@ -106,10 +106,10 @@ async fn a_roll_up_of_many_labels_keeps_the_largest_and_exact_sums(archive: Arch
     let named: i64 = sums.values().map(|value| value.as_i64().unwrap()).sum();
     assert_eq!((sums.len(), &metadata["other"]["labels"]), (LABELS, &json!((days - 1) * LABELS)));
     assert_eq!(named + metadata["other"]["value"].as_i64().unwrap(), metadata["total"].as_i64().unwrap());
-    assert_eq!(metadata["lower_bounds"], json!(false));
+    assert_eq!(metadata["incomplete"], json!(false));
 }
 
-async fn a_roll_up_with_too_many_labels_is_refused_alone(archive: Archive) {
+async fn a_roll_up_with_too_many_labels_is_refused_without_the_others(archive: Archive) {
     let first = with_many_labels(&archive, 130, |day| day.to_string()).await;
     let quarters = archive.one("urls_a", "quarter", first, january(10)).await;
     assert!(quarters.points.iter().all(|point| point.value.is_some()));

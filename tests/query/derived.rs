@@ -1,16 +1,23 @@
 //! Metrics that are computed from others when they are read: moving sums and means, and formulas.
 
 use daymark::{
-    metric::{Decimal, Derivation, DerivedMetric, MetricKey, MetricType, MovingFunction, Provenance},
+    metric::{
+        CalendarPeriod, Decimal, Derivation, DerivedMetric, MetricKey, MetricType, MovingFunction,
+        Provenance, Window,
+    },
     query::{Export, ExportFormat, ExportQuery, LatestQuery, Series, definitions, latest},
 };
-use jiff::{ToSpan, civil::date};
+use jiff::{
+    ToSpan,
+    civil::{Date, Weekday, date},
+};
 use serde_json::{Value, json};
 
 use crate::archive::{Archive, SETTINGS, asked, january, shown};
 
 crate::on_both_stores!(
     a_formula_is_computed_from_the_values_of_each_day,
+    a_formula_over_formulas_is_rounded_once,
     a_formula_of_a_week_is_computed_from_the_weeks_of_its_inputs,
     a_day_without_an_input_is_a_gap_with_the_cause_of_the_input,
     a_moving_value_needs_every_day_of_its_window,
@@ -29,6 +36,7 @@ fn derived(category: &str, derivation: Derivation) -> DerivedMetric {
         format_pattern: "0,0.00".to_owned(),
         time_zone: "UTC".to_owned(),
         derivation,
+        is_optional: false,
     }
 }
 
@@ -36,8 +44,8 @@ fn formula(category: &str, text: &str) -> DerivedMetric {
     derived(category, Derivation::Formula(text.parse().unwrap()))
 }
 
-fn moving(category: &str, of: &str, window_days: u32, function: MovingFunction) -> DerivedMetric {
-    derived(category, Derivation::Moving { of: of.to_owned(), window_days, function })
+fn moving(category: &str, of: &str, window: Window, function: MovingFunction) -> DerivedMetric {
+    derived(category, Derivation::Moving { of: of.to_owned(), window, function })
 }
 
 /// Records `posts_created` and `posts_total` on these days of January.
@@ -75,6 +83,35 @@ async fn a_formula_is_computed_from_the_values_of_each_day(archive: Archive) {
     assert_eq!(inputs["inputs"], json!({"posts_created": 1, "posts_total": 3}));
 }
 
+async fn a_formula_over_formulas_is_rounded_once(archive: Archive) {
+    let archive = archive.deriving(vec![
+        formula("hours", "posts_created / 3600"),
+        formula("hours_each", "hours / posts_total"),
+        formula("hours_7_shares", "hours_each * posts_total * 3600"),
+        moving("hours_2", "hours", Window::Days(2), MovingFunction::Average),
+        formula("hours_2_whole", "hours_2 * 7200"),
+        formula("third", "posts_total / 3"),
+        moving("third_2", "third", Window::Days(2), MovingFunction::Average),
+        formula("third_2_whole", "third_2 * 3"),
+    ]);
+    posts(&archive, &[(6, "37351.5", "26"), (7, "1", "1")]).await;
+    let of = async |name: &str, interval: &str, day: i8| {
+        let series = archive.one(name, interval, january(day), january(day)).await;
+        series.points[0].value.as_ref().unwrap().to_string()
+    };
+    // With hours that were rounded to 10.375416666667, it would end with 180.
+    assert_eq!(of("hours_each", "day", 6).await, "0.399054487179");
+    assert_eq!(of("hours_each", "month", 6).await, "0.399054487179");
+    assert_eq!(of("hours_7_shares", "day", 6).await, "37351.5");
+    assert_eq!(of("hours_2_whole", "day", 7).await, "37352.5");
+    assert_eq!(of("third_2_whole", "day", 7).await, "13.5");
+    assert_eq!(
+        of("third_2_whole", "week", 7).await,
+        "13.5",
+        "the last value of a week is not rounded either"
+    );
+}
+
 async fn a_formula_of_a_week_is_computed_from_the_weeks_of_its_inputs(archive: Archive) {
     let archive = archive
         .deriving(vec![formula("share", "posts_created / posts_total"), formula("double", "share * 2")]);
@@ -94,7 +131,7 @@ async fn a_formula_of_a_week_is_computed_from_the_weeks_of_its_inputs(archive: A
 async fn a_day_without_an_input_is_a_gap_with_the_cause_of_the_input(archive: Archive) {
     let archive = archive.deriving(vec![
         formula("share", "posts_created / posts_total"),
-        moving("smooth", "posts_created", 2, MovingFunction::Average),
+        moving("smooth", "posts_created", Window::Days(2), MovingFunction::Average),
     ]);
     posts(&archive, &[(1, "1", "1"), (2, "2", "2"), (5, "5", "5")]).await;
     archive.record(&[(january(3), "posts_created", "3", Value::Null)]).await;
@@ -127,9 +164,9 @@ async fn a_day_without_an_input_is_a_gap_with_the_cause_of_the_input(archive: Ar
 
 async fn a_moving_value_needs_every_day_of_its_window(archive: Archive) {
     let archive = archive.deriving(vec![
-        moving("sum", "posts_created", 3, MovingFunction::Sum),
-        moving("mean", "posts_total", 3, MovingFunction::Average),
-        moving("mood_3", "mood", 3, MovingFunction::Average),
+        moving("sum", "posts_created", Window::Days(3), MovingFunction::Sum),
+        moving("mean", "posts_total", Window::Days(3), MovingFunction::Average),
+        moving("mood_3", "mood", Window::Days(3), MovingFunction::Average),
     ]);
     for day in [1, 2, 3, 4, 6, 7, 8, 9, 10] {
         let number = day.to_string();
@@ -165,14 +202,15 @@ async fn moving_values_are_those_of_a_naive_sum(archive: Archive) {
     let first = date(2011, 12, 1);
     // Some days lack a record; 2011-12-30 never happened there.
     let value =
-        |index: i64| (index * 7919 % 11 != 0).then(|| format!("{}.{}", index * 104_729 % 97, index % 10));
+        |index: i64| (![35, 36].contains(&index)).then(|| format!("{}.{}", index * 104_729 % 97, index % 10));
     for index in 0..60 {
         let day = first.saturating_add(index.days());
         if let Some(value) = value(index).filter(|_| day != date(2011, 12, 30)) {
             archive.record(&[(day, "posts_created", &value, Value::Null)]).await;
         }
     }
-    for window in [2, 3, 7, 30] {
+    let to_date = [CalendarPeriod::Week, CalendarPeriod::WeekFromSaturday, CalendarPeriod::Month];
+    for window in [2, 3, 7, 30].map(Window::Days).into_iter().chain(to_date.map(Window::ToDate)) {
         let metrics = [("sum", MovingFunction::Sum), ("mean", MovingFunction::Average)];
         let derived = metrics.map(|(name, function)| moving(name, "posts_created", window, function));
         let catalogue = archive.catalogue().await.with_derived(&derived.to_vec().into());
@@ -186,7 +224,19 @@ async fn moving_values_are_those_of_a_naive_sum(archive: Archive) {
         let answer = daymark::query::series(&archive.context, &catalogue, &question.unwrap()).await.unwrap();
         for index in 0..60_i64 {
             let day = first.saturating_add(index.days());
-            let inside = (index - i64::from(window) + 1..=index)
+            let first_of = |day: Date| match window {
+                Window::Days(days) => day.saturating_sub((i64::from(days) - 1).days()),
+                Window::ToDate(CalendarPeriod::Month) => date(day.year(), day.month(), 1),
+                Window::ToDate(week) => {
+                    let start =
+                        if week == CalendarPeriod::Week { Weekday::Monday } else { Weekday::Saturday };
+                    (0..7)
+                        .map(|back| day.saturating_sub(back.days()))
+                        .find(|day| day.weekday() == start)
+                        .unwrap()
+                }
+            };
+            let inside = (index - i64::from(first_of(day).until(day).unwrap().get_days())..=index)
                 .filter(|index| first.saturating_add(index.days()) != date(2011, 12, 30));
             let values: Option<Vec<Decimal>> = inside
                 .map(|index| value(index).filter(|_| index >= 0).map(|value| value.parse().unwrap()))
@@ -199,7 +249,7 @@ async fn moving_values_are_those_of_a_naive_sum(archive: Archive) {
                 let point = series.points.iter().find(|point| point.from == day);
                 let seen = point.and_then(|point| point.value.clone());
                 let expected = expected.clone().filter(|_| day != date(2011, 12, 30));
-                assert_eq!(seen, expected, "{} of {window} days on {day}", series.metric_category);
+                assert_eq!(seen, expected, "{} of {} on {day}", series.metric_category, window.described());
             }
         }
     }
@@ -207,8 +257,8 @@ async fn moving_values_are_those_of_a_naive_sum(archive: Archive) {
 
 async fn what_cannot_be_computed_is_refused_with_the_reason(archive: Archive) {
     let archive = archive.deriving(vec![
-        moving("sum_of_stock", "posts_total", 7, MovingFunction::Sum),
-        formula("of_nothing", "posts_created + visits"),
+        moving("sum_of_stock", "posts_total", Window::Days(7), MovingFunction::Sum),
+        formula("of_unknown", "posts_created + visits"),
         formula("per_author", "posts_created / authors"),
     ]);
     posts(&archive, &[(6, "1", "10")]).await;
@@ -219,8 +269,8 @@ async fn what_cannot_be_computed_is_refused_with_the_reason(archive: Archive) {
         assert_eq!(series.points[0].value, None);
         series.refused.or(of_point).unwrap()
     };
-    assert!(refused("sum_of_stock", "day").await.contains("stocks, of which the last counts"));
-    assert!(refused("of_nothing", "day").await.contains("`visits`, and no metric has that name"));
+    assert!(refused("sum_of_stock", "day").await.contains("stocks, whose last value counts"));
+    assert!(refused("of_unknown", "day").await.contains("`visits`, and no metric has that name"));
     let by_week = refused("per_author", "week").await;
     assert!(by_week.starts_with("its input `authors`: distinct counts do not add up"), "{by_week}");
     let by_day = archive.one("per_author", "day", january(6), january(6)).await;

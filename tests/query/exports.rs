@@ -17,6 +17,7 @@ use parquet::{
     record::{Field, Row},
 };
 use serde_json::{Value, json};
+use strum::IntoEnumIterator;
 
 use crate::archive::{Archive, SETTINGS, asked, instant, january};
 
@@ -141,7 +142,7 @@ async fn an_export_of_many_days_is_written_in_pieces(archive: Archive) {
     let everything =
         SeriesRequest { categories: vec!["posts_created".to_owned()], ..SeriesRequest::default() };
     let mut sizes = Vec::new();
-    for format in ExportFormat::ALL {
+    for format in ExportFormat::iter() {
         let (bytes, pieces) = export(&archive, &everything, format).await.unwrap();
         let rows = match format {
             ExportFormat::Csv => csv::Reader::from_reader(&bytes[..]).records().count(),
@@ -233,7 +234,7 @@ async fn intervals_of_an_export_follow_one_after_the_other(archive: Archive) {
 async fn an_export_survives_a_change_of_a_definition(archive: Archive) {
     archive.record(&[(january(1), "posts_created", "1", Value::Null)]).await;
     let weeks = asked(&["posts_created"], &["week"], january(1), january(10));
-    for format in ExportFormat::ALL {
+    for format in ExportFormat::iter() {
         let catalogue = Arc::new(archive.catalogue().await);
         let query = ExportQuery::parse(&weeks, &archive.context, &catalogue, &SETTINGS).await.unwrap();
         // The new version is not in `catalogue`, which was loaded before.

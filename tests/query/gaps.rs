@@ -62,7 +62,7 @@ async fn every_gap_has_its_cause(archive: Archive) {
     assert_eq!(mood.recorded[0].definition_version, 1);
     // The gaps are the same in every interval.
     assert_eq!(archive.one("mood", "month", january(2), january(12)).await.gaps, mood.gaps);
-    // Of a metric that cannot be reconstructed, only the last finished day can still be recorded.
+    // If a metric cannot be reconstructed, only its last finished day can still be recorded.
     let now = archive.one("right_now", "day", january(9), january(10)).await;
     assert_eq!(
         shown(&now),

@@ -130,8 +130,8 @@ async fn activity_has_exactly_the_requested_number_of_days(archive: Archive) {
     let error = ActivityQuery::parse(Some("20000"), &[], &[], &catalogue, &many).unwrap_err().to_string();
     assert_eq!(
         error,
-        "days: 20000 days of 8 metrics are more than 100000 points, the limit of an answer; request \
-         at most 12500 days, or fewer metrics"
+        "days: 20000 days of 10 metrics are more than 100000 points, the limit of an answer; request \
+         at most 10000 days, or fewer metrics"
     );
     let answer = activity(&archive.context, &catalogue, &SETTINGS, &ask("3").unwrap()).await.unwrap();
     assert_eq!(shown(&answer.series[0]), ["2025-01-08 - 0/1", "2025-01-09 4 1/1!", "2025-01-10 - 0/1"]);
@@ -187,12 +187,14 @@ async fn a_store_without_runs_has_the_state_never_ran(archive: Archive) {
         roll_ups,
         [
             "authors \"never\"",
+            "churned \"never\"",
             "genres \"merge\"",
             "genres_total \"last\"",
             "mood \"average\"",
             "posts_created \"sum\"",
             "posts_total \"last\"",
             "rate \"percentage\"",
+            "retained \"percentage\"",
             "right_now \"last\"",
         ]
     );

@@ -11,7 +11,9 @@ use crate::archive::{Archive, asked, definition, january, shown};
 
 crate::on_both_stores!(
     each_kind_of_metric_is_rolled_up_by_its_rule,
-    roll_ups_of_distinct_counts_are_refused_alone,
+    roll_ups_of_distinct_counts_are_refused_without_the_others,
+    retention_is_weighted_by_cohorts_and_growth_is_not_rolled_up,
+    measures_of_a_column_are_rolled_up_or_refused_with_their_reason,
     a_bucket_with_two_kinds_of_one_metric_is_refused,
     decimals_are_returned_with_every_digit,
     means_of_longer_intervals_are_computed_from_sums,
@@ -57,7 +59,7 @@ async fn each_kind_of_metric_is_rolled_up_by_its_rule(archive: Archive) {
     let first = genres.points[0].metadata.as_ref().unwrap().object();
     assert_eq!(first["breakdown"], json!({"jazz": 11, "rock": 4}));
     assert_eq!(
-        (&first["other"]["value"], &first["lower_bounds"], genres.points[0].lower_bound),
+        (&first["other"]["value"], &first["incomplete"], genres.points[0].lower_bound),
         (&json!(1), &json!(true), true)
     );
     assert!(!genres.points[1].lower_bound);
@@ -79,7 +81,7 @@ async fn each_kind_of_metric_is_rolled_up_by_its_rule(archive: Archive) {
     assert_eq!(shown(&week), ["2024-12-30 14.4 7/7!"]);
 }
 
-async fn roll_ups_of_distinct_counts_are_refused_alone(archive: Archive) {
+async fn roll_ups_of_distinct_counts_are_refused_without_the_others(archive: Archive) {
     archive
         .record(&[(january(1), "authors", "3", Value::Null), (january(1), "posts_created", "4", Value::Null)])
         .await;
@@ -102,6 +104,95 @@ async fn roll_ups_of_distinct_counts_are_refused_alone(archive: Archive) {
     assert!(matches!(&error, QueryError::Refused(refusals) if refusals.len() == 2), "{error}");
 }
 
+async fn retention_is_weighted_by_cohorts_and_growth_is_not_rolled_up(archive: Archive) {
+    let cohorts = [(1, 10, 5), (2, 0, 0), (3, 30, 3)];
+    for (day, cohort, retained) in cohorts {
+        let share = if cohort == 0 { 0 } else { 100 * retained / cohort };
+        archive
+            .record(&[
+                (
+                    january(day),
+                    "retained",
+                    &share.to_string(),
+                    json!({"numerator": retained, "denominator": cohort}),
+                ),
+                (january(day), "churned", "3", Value::Null),
+            ])
+            .await;
+    }
+    let weeks = archive.one("retained", "week", january(1), january(5)).await;
+    assert_eq!(shown(&weeks), ["2025-01-01 20 3/5"]);
+    let days = archive.one("retained", "day", january(1), january(3)).await;
+    assert_eq!(
+        shown(&days),
+        ["2025-01-01 50 1/1!", "2025-01-02 - 1/1!", "2025-01-03 10 1/1!"],
+        "an empty cohort has no value"
+    );
+    let refused = archive.ask(&asked(&["churned"], &["week"], january(1), january(5))).await.unwrap_err();
+    let QueryError::Refused(refusals) = &refused else { panic!("{refused}") };
+    assert!(format!("{refusals:?}").contains("the actors of several windows do not add up"), "{refusals:?}");
+}
+
+async fn measures_of_a_column_are_rolled_up_or_refused_with_their_reason(archive: Archive) {
+    let rows = json!({"source": "posts"});
+    let of_column = |measure: &str| json!({"measure": measure, "rows": rows, "column": "words"});
+    let median =
+        json!({"measure": "quantile", "rows": rows, "column": "words", "quantile": 0.5, "window_days": 1});
+    let breakdown = |fold: Value| json!({"measure": "breakdown", "rows": rows, "column": "genre", "phase": "created", "top": 1, "fold": fold});
+    let definitions = vec![
+        definition("shortest", "average", of_column("minimum")),
+        definition("longest", "average", of_column("maximum")),
+        definition("median_words", "average", median),
+        definition("authors_by_genre", "aggregate", breakdown(json!({"distinct": "author_id"}))),
+        definition("words_by_genre", "aggregate", breakdown(json!({"average": "words"}))),
+    ];
+    archive.define(definitions, "2024-12-01T00:00:00Z").await;
+    // Of jazz 1 and 3 values with the sums 10 and 50; of rock a value each day, which the second day does not name.
+    for (day, size, sum, others) in [(6, 1, 10, 0), (7, 3, 50, 1)] {
+        let sampled = json!({"sample_size": size});
+        let (mut sums, mut sizes) = (json!({"jazz": sum}), json!({"jazz": size}));
+        if others == 0 {
+            sums["rock"] = json!(7);
+            sizes["rock"] = json!(1);
+        }
+        let means = json!({
+            "breakdown": {}, "sums": sums, "sample_sizes": sizes,
+            "other": {"labels": others, "value": 7 * others, "sum": 7 * others, "sample_size": others},
+            "total": 0, "sum": sum + 7, "sample_size": size + 1, "unlabelled": 0,
+        });
+        let counts = json!({
+            "breakdown": {"jazz": 2}, "other": {"labels": 0, "value": 0}, "total": 2, "unlabelled": 0,
+        });
+        let extreme = (20 - day).to_string();
+        archive
+            .record(&[
+                (january(day), "shortest", &extreme, sampled.clone()),
+                (january(day), "longest", &extreme, sampled.clone()),
+                (january(day), "median_words", "5", sampled),
+                (january(day), "authors_by_genre", "1", counts),
+                (january(day), "words_by_genre", "2", means),
+            ])
+            .await;
+    }
+    let week = async |name: &str| archive.one(name, "week", january(6), january(7)).await.points.remove(0);
+    assert_eq!(week("shortest").await.value.unwrap().to_string(), "13");
+    assert_eq!(week("longest").await.value.unwrap().to_string(), "14");
+    let words = week("words_by_genre").await;
+    let metadata = words.metadata.as_ref().unwrap().object();
+    assert_eq!(metadata["breakdown"], json!({"jazz": 15, "rock": 7}));
+    // The label that the second day does not name may be the one that the first day names.
+    assert_eq!(metadata["other"], json!({"labels": 0, "value": 7, "sum": 7, "sample_size": 1}));
+    assert_eq!((&metadata["incomplete"], words.lower_bound), (&json!(true), true));
+    for (name, reason) in [
+        ("median_words", "cannot be made of the quantiles of the days"),
+        ("authors_by_genre", "distinct counts by label do not add up"),
+    ] {
+        let refused = archive.ask(&asked(&[name], &["week"], january(6), january(7))).await.unwrap_err();
+        let QueryError::Refused(refusals) = &refused else { panic!("{refused}") };
+        assert!(format!("{refusals:?}").contains(reason), "{refusals:?}");
+    }
+}
+
 async fn a_bucket_with_two_kinds_of_one_metric_is_refused(archive: Archive) {
     let flow = definition("posts_total", "count", json!({"measure": "created", "source": "posts"}));
     archive.define(vec![flow], "2025-01-02T00:00:00Z").await;
@@ -119,7 +210,7 @@ async fn a_bucket_with_two_kinds_of_one_metric_is_refused(archive: Archive) {
     let months = archive.one("posts_total", "month", date(2024, 12, 1), january(31)).await;
     assert_eq!(shown(&months), ["2024-12-01 100 1/31", "2025-01-01 - 2/10"]);
     let reason = months.points[1].refused.as_ref().unwrap();
-    assert!(reason.contains("version 1 makes stocks, of which the last counts, version 2 flows"), "{reason}");
+    assert!(reason.contains("version 1 makes stocks, whose last value counts, version 2 flows"), "{reason}");
     assert_eq!(months.points[1].provenance, Some(PointProvenance::Mixed));
     let days = archive.one("posts_total", "day", january(1), january(2)).await;
     assert_eq!(shown(&days), ["2025-01-01 101 1/1!", "2025-01-02 7 1/1!"]);

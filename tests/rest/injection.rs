@@ -13,6 +13,7 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 use serde_json::{Value, json};
+use strum::IntoEnumIterator;
 use tokio::{runtime::Handle, task::block_in_place};
 
 use crate::{
@@ -94,7 +95,7 @@ async fn hostile_strings_are_treated_as_values_or_refused(site: Site) {
 /// All rows of all tables.
 async fn everything(site: &Site) -> Vec<String> {
     let mut all = Vec::new();
-    for table in StoreTable::ALL {
+    for table in StoreTable::iter() {
         let output = |column| Output { column, alias: None, as_text: false };
         let query = TableQuery {
             table,
@@ -105,6 +106,7 @@ async fn everything(site: &Site) -> Vec<String> {
             offset: 0,
             max_bytes: 1 << 30,
             count: false,
+            as_of: None,
         };
         all.push(site.world.context.tenant.store.table(&query).await.unwrap().json.unwrap());
     }

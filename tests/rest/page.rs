@@ -21,7 +21,7 @@ fn the_page_in_the_document_is_the_one_that_is_tested() {
 }
 
 #[test]
-fn the_clients_and_the_page_have_no_error_of_type() {
+fn the_clients_and_the_page_have_no_type_errors() {
     run(Command::new("npm").args(["run", "--silent", "check"]).current_dir(node_packages("tests/supabase")));
 }
 

@@ -16,7 +16,7 @@ use axum::{
 };
 use daymark::{
     access::{Access, Principal, RateLimit, Role, Scope, Scopes},
-    collect::{self, BackfillRequest, Cancellation},
+    collect::{self, BackfillRequest, CancellationToken},
     config::{AccessSettings, HttpSettings, QuerySettings},
     http::{Parts, Server, Service, Shared, rest, router},
     identity::Secret,
@@ -135,7 +135,7 @@ impl Site {
 
     /// Records all days.
     pub async fn recorded(self) -> Self {
-        let cancel = Cancellation::never();
+        let cancel = CancellationToken::new();
         let request = BackfillRequest::default();
         collect::backfill(&self.world.context, &request, &Heard::default(), &cancel).await.unwrap();
         self
@@ -174,7 +174,7 @@ impl Site {
         let service = Self::service(&self.world, public_read, SOURCES);
         let bound = Server::bind(service.http.listen).await.unwrap();
         let address = bound.address();
-        tokio::spawn(bound.serve(router(Arc::clone(&service)), service, Cancellation::never()));
+        tokio::spawn(bound.serve(router(Arc::clone(&service)), service, CancellationToken::new()));
         address
     }
 }

@@ -15,9 +15,11 @@ on! { [sqlite, postgres]
 /// How many leaders are killed among two and among four instances, on each store; `make soak` kills 1,000 in all.
 const KILLS: usize = 4;
 const LONG_KILLS: usize = 250;
-/// The time within which another instance leads, of the half of the takeovers that are faster. How long the others take depends on
-/// what else the machine does.
+/// The time within which another instance leads.
 const TAKEOVER: Duration = Duration::from_secs(2);
+/// The same on a machine that is busy with other things, which `make soak` allows of one takeover in twenty. The short form, with
+/// few takeovers beside other tests, allows it of each second one.
+const SLOW_TAKEOVER: Duration = Duration::from_secs(5);
 /// Between two looks at who leads.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -53,8 +55,8 @@ async fn next_leader(world: &World, instances: &[Process]) -> usize {
 /// The definitions are of January 2025, so that the leader has days to catch up with until yesterday.
 async fn leaders_are_killed(world: World, count: usize) {
     let mut instances: Vec<_> = (0..count).map(|_| start(&world)).collect();
-    let kills =
-        if std::env::var("DAYMARK_SOAK").is_ok_and(|soak| soak == "long") { LONG_KILLS } else { KILLS };
+    let is_long = std::env::var("DAYMARK_SOAK").is_ok_and(|soak| soak == "long");
+    let kills = if is_long { LONG_KILLS } else { KILLS };
     let mut takeovers = Vec::with_capacity(kills);
     for _ in 0..kills {
         let leader = next_leader(&world, &instances).await;
@@ -66,11 +68,13 @@ async fn leaders_are_killed(world: World, count: usize) {
         instances.push(start(&world));
     }
     takeovers.sort_unstable();
-    let (median, slowest) = (takeovers[kills / 2], takeovers[kills - 1]);
+    let [median, most, slowest] = [kills / 2, kills * 95 / 100, kills - 1].map(|place| takeovers[place]);
     println!(
-        "{kills} leaders of {count} instances killed: the median takeover took {median:?}, the slowest {slowest:?}"
+        "{kills} leaders of {count} instances killed: the median takeover took {median:?}, 95 % of them {most:?} at most, the slowest \
+         {slowest:?}"
     );
-    assert!(median < TAKEOVER, "{median:?}");
+    assert!(if is_long { most } else { median } < TAKEOVER, "{takeovers:?}");
+    assert!(!is_long || slowest < SLOW_TAKEOVER, "{takeovers:?}");
     complete(&world).await;
     drop(instances);
     let left = RunFilter { status: Some(RunStatus::Running), ..RunFilter::default() };

@@ -1,13 +1,17 @@
-//! The scheduler's steps at each survey, with a clock that the test sets.
+//! The scheduler's steps at each look at the store, with a clock that the test sets.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use daymark::{
-    collect::{self, BackfillRequest, Cancellation, Context, collect_day},
+    collect::{self, BackfillRequest, CancellationToken, Context, collect_day},
     jobs::JobRunner,
     metric::{BackfillMode, CronSchedule, Provenance},
     scheduler::{Scheduler, SchedulerState},
-    store::{RunKind, RunStatus, Trigger},
+    store::{JobStatus, RunKind, RunStatus, Trigger},
     telemetry::Counters,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -22,11 +26,14 @@ on! { [sqlite, postgres]
     days_that_were_missed_are_filled,
     a_metric_with_automatic_backfill_gets_its_history,
     a_metric_that_fails_is_tried_again_with_growing_pauses,
+    a_collection_that_fails_as_a_whole_is_repeated_soon,
     a_platform_that_is_away_is_logged_once_and_collected_when_it_is_back,
     a_pause_holds_until_it_is_resumed_or_over,
     one_of_two_instances_leads_and_the_other_takes_over,
     values_that_are_not_judged_are_judged_by_the_leader,
     days_are_counted_again_once_a_night,
+    what_fails_after_a_takeover_is_done_at_the_next_tick,
+    an_outage_of_the_store_is_over_when_the_store_was_read,
 }
 
 /// Nothing that a test waits for takes as long.
@@ -169,8 +176,28 @@ async fn a_metric_that_fails_is_tried_again_with_growing_pauses(world: World) {
             break;
         }
     }
-    assert_eq!(tried, [0, 50, 150, 350]);
+    // The last attempt is a quarter of an hour before the day can no longer be observed, instead of at minute 750.
+    assert_eq!(tried, [0, 50, 150, 350, 705]);
     assert_eq!(recorded(&world, "posts_total").await.len(), 1, "the others are not held up");
+}
+
+async fn a_collection_that_fails_as_a_whole_is_repeated_soon(world: World) {
+    let created = serde_json::json!({"measure": "created", "source": "posts"});
+    world.apply(&[definition(world.time_format(), "refused", created)]).await;
+    world.refuse_records_of("refused").await;
+    let mut instance = Instance::of(&world.context);
+    let mut tried = Vec::new();
+    for minute in 0..64 {
+        world
+            .clock
+            .set("2025-01-11T00:15:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_mins(minute));
+        let before = world.runs().await.len();
+        instance.settle().await;
+        if world.runs().await.len() > before {
+            tried.push(minute);
+        }
+    }
+    assert_eq!(tried, [0, 1, 3, 7, 15, 31, 63]);
 }
 
 async fn a_platform_that_is_away_is_logged_once_and_collected_when_it_is_back(world: World) {
@@ -202,7 +229,7 @@ async fn a_pause_holds_until_it_is_resumed_or_over(world: World) {
     instance.settle().await;
     assert!(world.runs().await.is_empty());
     // A manual collection still records it.
-    collect_day(&world.context, None, &["authors".to_owned()], &Cancellation::never()).await.unwrap();
+    collect_day(&world.context, None, &["authors".to_owned()], &CancellationToken::new()).await.unwrap();
     world.set_clock("2025-01-11T17:59:59Z");
     instance.settle().await;
     assert_eq!(world.runs().await.len(), 1);
@@ -249,7 +276,7 @@ async fn days_that_were_missed_are_filled_soon_after_the_platform_is_back() {
     let mut instance = Instance::of(&world.context);
     instance.settle().await;
     world.set_clock("2025-01-14T12:00:00Z");
-    collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
+    collect_day(&world.context, None, &[], &CancellationToken::new()).await.unwrap();
     let platform = PathBuf::from(world.platform_url.strip_prefix("sqlite:").unwrap());
     let elsewhere = platform.with_extension("away");
     std::fs::rename(&platform, &elsewhere).unwrap();
@@ -281,7 +308,7 @@ async fn a_cron_expression_puts_collections_off() {
     let tenth = (LAST_FINISHED.to_string(), Provenance::Observed);
     assert_eq!(recorded(&world, "posts_total").await, [ninth, tenth]);
     let request = BackfillRequest { to: Some(january(9)), ..BackfillRequest::default() };
-    collect::backfill(&world.context, &request, &crate::world::Heard::default(), &Cancellation::never())
+    collect::backfill(&world.context, &request, &crate::world::Heard::default(), &CancellationToken::new())
         .await
         .unwrap();
     world.set_clock("2025-01-12T06:30:00Z");
@@ -306,10 +333,89 @@ async fn values_that_are_not_judged_are_judged_by_the_leader(world: World) {
     assert_eq!(unjudged().await, 0);
 }
 
+/// Each table is away for one tick, as it is for a moment after a failover.
+async fn what_fails_after_a_takeover_is_done_at_the_next_tick(world: World) {
+    let store = &world.context.tenant.store;
+    collect_day(&world.context, None, &[], &CancellationToken::new()).await.unwrap();
+    let orphan = crate::world::job_of_an_ended_process(&world, "2025-01-11T11:50:00Z").await;
+    let away = async |table: &str| {
+        world.execute_on_store(&format!("ALTER TABLE {table} RENAME TO {table}_away")).await;
+    };
+    let back = async |table: &str| {
+        world.execute_on_store(&format!("ALTER TABLE {table}_away RENAME TO {table}")).await;
+    };
+    let mut instance = Instance::of(&world.context);
+    instance.scheduler = instance.scheduler.sampling_drift(2);
+    away("jobs").await;
+    instance.tick().await;
+    assert!(instance.leads());
+    back("jobs").await;
+    away("drift_samples").await;
+    instance.tick().await;
+    assert_eq!(store.job(orphan).await.unwrap().unwrap().status, JobStatus::Interrupted);
+    back("drift_samples").await;
+    instance.settle().await;
+    instance.state.recounted().await;
+    assert!(!store.drift_samples(Timestamp::UNIX_EPOCH, 1).await.unwrap().is_empty());
+
+    let seen_at = async || store.schedule_state().await.unwrap().leader.unwrap().seen_at;
+    let led_at = seen_at().await;
+    world.clock.set(led_at + SignedDuration::from_secs(61));
+    away("leaders").await;
+    instance.tick().await;
+    back("leaders").await;
+    assert_eq!(seen_at().await, led_at);
+    world.clock.set(led_at + SignedDuration::from_secs(67));
+    instance.tick().await;
+    assert_eq!(seen_at().await, world.context.now(), "not only after another minute");
+}
+
+/// Ticks at which nothing is due read nothing.
+async fn an_outage_of_the_store_is_over_when_the_store_was_read(world: World) {
+    let log = Log::default();
+    let written = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || written.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let mut instance = Instance::of(&world.context);
+    instance.settle().await;
+    world.execute_on_store("ALTER TABLE metric_definitions RENAME TO away").await;
+    advance(&world, 2);
+    instance.tick().await;
+    assert!(log.text().contains("the scheduler failed"), "{}", log.text());
+    let second = |count| world.clock.set(world.context.now() + SignedDuration::from_secs(count));
+    second(1);
+    instance.tick().await;
+    assert!(!log.text().contains("works again"), "{}", log.text());
+    world.execute_on_store("ALTER TABLE away RENAME TO metric_definitions").await;
+    second(30);
+    instance.tick().await;
+    assert!(log.text().contains("the scheduler works again, after 31s"), "{}", log.text());
+}
+
+/// What this thread logs.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 async fn days_are_counted_again_once_a_night(world: World) {
     let everything = BackfillRequest { from: Some(january(1)), ..BackfillRequest::default() };
     let heard = crate::world::Heard::default();
-    collect::backfill(&world.context, &everything, &heard, &Cancellation::never()).await.unwrap();
+    collect::backfill(&world.context, &everything, &heard, &CancellationToken::new()).await.unwrap();
     let recounts = async || {
         let store = &world.context.tenant.store;
         let samples = store.drift_samples(Timestamp::UNIX_EPOCH, 1000).await.unwrap();

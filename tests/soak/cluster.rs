@@ -190,7 +190,7 @@ impl Cluster {
         let by_the_log =
             "SELECT coalesce(sum(metrics_collected), 0)::BIGINT FROM daymark.metric_collection_log";
         let recorded = self.number("SELECT count(*) FROM daymark.daily_metrics").await;
-        assert_eq!(self.number(by_the_log).await, recorded, "each record was made by one run of the log");
+        assert_eq!(self.number(by_the_log).await, recorded, "the log counts each record once");
         recorded
     }
 

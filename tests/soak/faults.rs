@@ -1,5 +1,5 @@
 //! Three servers on one PostgreSQL server, of which one is killed, or whose database is stopped or does not answer, again and again:
-//! no day is missed or doubled, every alert is told once, and sessions and memory are as before.
+//! no day is missed or doubled, every alert is notified once, and sessions and memory are as before.
 
 use std::time::{Duration, Instant};
 

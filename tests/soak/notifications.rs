@@ -138,7 +138,7 @@ fn change(number: usize) -> (RunStatus, AlertStatus) {
     }
 }
 
-/// Each change of the condition meets a server that is killed about when it tells of it, and the next one.
+/// Each change of the condition meets a server that is killed at about the time of its notification, and the next one.
 async fn kills_neither_lose_nor_double_a_notification(world: World) {
     let kills = if is_long() { 1000 } else { 8 };
     let (sink, directory) = (Sink::start().await, tempfile::tempdir().unwrap());

@@ -138,3 +138,40 @@ async fn without_the_privilege_for_the_extension_the_message_has_the_command() {
     database.execute("GRANT USAGE ON SCHEMA cron TO keeper").await;
     database.run("functions", &schedule).done();
 }
+
+/// pg_cron cannot connect, and the server is started again without it.
+#[tokio::test]
+async fn check_names_a_job_that_cannot_run() {
+    let server = server("-c cron.database_name=app -c cron.host=/nowhere");
+    let again_with = async |setting: &str| {
+        use sqlx::{AssertSqlSafe, Connection, Executor};
+        let mut administrator = sqlx::PgConnection::connect(&server.url()).await.unwrap();
+        administrator.execute(AssertSqlSafe(format!("ALTER SYSTEM {setting}"))).await.unwrap();
+        server.stop();
+        server.start();
+    };
+    again_with("SET shared_preload_libraries = 'pg_cron'").await;
+    let database = database(&server, "").await;
+    database.run("functions", &["sql", "schedule"]).done();
+    let check = || database.run("functions", &["check"]).stdout;
+    assert!(!check().contains("error: pg_cron"), "{}", check());
+    database.execute("SELECT cron.alter_job(jobid, '* * * * *') FROM cron.job").await;
+    let deadline = Instant::now() + FIRES_WITHIN;
+    while database.query("SELECT status FROM cron.job_run_details WHERE status = 'failed'").await == json!([])
+    {
+        assert!(Instant::now() < deadline, "no run has failed");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let found = check();
+    assert!(
+        found.contains("error: pg_cron: the last run of the job daymark-collect failed: connection failed"),
+        "{found}"
+    );
+    assert!(found.contains("let the role postgres connect from where pg_cron does"), "{found}");
+    again_with("RESET shared_preload_libraries").await;
+    let found = check();
+    assert!(
+        found.contains("error: pg_cron: pg_cron is not preloaded: set `shared_preload_libraries"),
+        "{found}"
+    );
+}

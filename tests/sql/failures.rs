@@ -53,6 +53,24 @@ async fn a_run_that_fails_leaves_its_entry_in_the_log() {
     );
 }
 
+/// A function runs with the privileges of the schema's owner, which reads more than the platform's role.
+#[tokio::test]
+async fn a_query_that_was_created_through_the_api_is_not_recorded_by_a_function() {
+    let metric = "[metrics.answer]\nmeasure = \"sql\"\nquery = \"SELECT 42 AS value\"\nreturns = \"value\"\nadds_up = \"last\"\n";
+    let database = Database::new(NOW, metric).await;
+    let install = || database.run("functions", &["sql", "install"]).done();
+    let of_file = install();
+    assert!(!of_file.contains("do not record answer"), "{of_file}");
+    database
+        .execute("UPDATE daymark.metric_definitions SET origin = 'api' WHERE metric_category = 'answer'")
+        .await;
+    let of_api = install();
+    assert!(of_api.contains("They do not record answer: its query was created through the API"), "{of_api}");
+    database.query(COLLECT).await;
+    let recorded = "SELECT count(*) FILTER (WHERE metric_category = 'answer') AS answers, count(*) > 10 AS others FROM daymark.daily_metrics";
+    assert_eq!(database.query(recorded).await, json!([{"answers": 0, "others": true}]));
+}
+
 /// What pg_cron's session looks like: its name is all that the functions know it by.
 #[tokio::test]
 async fn pg_cron_is_refused_while_the_schedule_is_paused_and_others_are_not() {
@@ -307,4 +325,21 @@ async fn the_script_that_is_shown_installs_the_functions_too() {
             .await
             .contains("22023")
     );
+}
+
+/// A source that cannot be read may have the platform's first row.
+#[tokio::test]
+async fn a_first_row_that_may_be_earlier_is_not_taken_for_the_first() {
+    let database = installed(NOW, "").await;
+    database.execute("ALTER TABLE comments RENAME TO hidden").await;
+    let mut caller = database.connect().await;
+    let backfill = "SELECT total_metrics FROM daymark.backfill_daily_metrics('2000-01-01', current_date - 3)";
+    let refused = error_of(&mut caller, backfill).await;
+    assert!(refused.contains("whether those of `comments` begin earlier cannot be read"), "{refused}");
+    let answer =
+        try_query(&mut caller, "SELECT status FROM daymark.collect_daily_metrics('2000-01-01')").await;
+    assert_eq!(answer.unwrap(), json!([{"status": "partial"}]));
+    database.execute("ALTER TABLE hidden RENAME TO comments").await;
+    let refused = error_of(&mut caller, "SELECT daymark.collect_daily_metrics('2000-01-02')").await;
+    assert!(refused.contains("so there is nothing to reconstruct"), "{refused}");
 }

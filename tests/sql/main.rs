@@ -6,12 +6,12 @@
 #[expect(dead_code, reason = "these tests need no packages of Python")]
 mod packages;
 #[path = "../support/server.rs"]
-#[expect(dead_code, reason = "no test of these stops its server")]
 mod server;
 #[path = "../support/mod.rs"]
 mod support;
 
 mod calendar;
+mod corrections;
 mod cron;
 mod edge_function;
 mod failures;
@@ -20,5 +20,10 @@ mod platform;
 mod postgrest;
 #[path = "../support/postgrest.rs"]
 mod postgrest_server;
+#[path = "../cli/preset_shapes.rs"]
+mod preset_shapes;
 mod same_records;
+#[path = "../cli/first_use/shape.rs"]
+#[expect(dead_code, reason = "the tests of the command line read the rest of it")]
+mod shape;
 mod supabase;

@@ -144,7 +144,7 @@ async fn the_views_show_what_their_reader_may_see_and_take_no_writes() {
 }
 
 #[tokio::test]
-async fn objects_of_others_are_refused_and_never_replaced() {
+async fn objects_of_other_owners_are_refused_and_never_replaced() {
     let project = Project::new("").await;
     let install = ["sql", "install", "--api-schema", "public"];
     for (create, drop) in [
@@ -172,9 +172,12 @@ async fn objects_of_others_are_refused_and_never_replaced() {
     }
     project.database.run("functions", &install).done();
     project.database.run("functions", &install).done();
-    // Without the option, the views of an earlier installation go.
-    project.database.run("functions", &["sql", "install"]).done();
+    // An installation without the option, as after an update, leaves no page without its views.
+    let again = project.database.run("functions", &["sql", "install"]).done();
+    assert!(again.contains("are in the schema \"daymark\" and public"), "{again}");
     let left = "SELECT count(*) AS left FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname = 'daily_metrics'";
+    assert_eq!(project.database.query(left).await, json!([{"left": 1}]));
+    project.database.run("functions", &["sql", "uninstall"]).done();
     assert_eq!(project.database.query(left).await, json!([{"left": 0}]));
 }
 
@@ -203,8 +206,42 @@ async fn check_names_functions_that_are_outdated_changed_or_open() {
     project.database.run("functions", &["sql", "install", "--api-schema", "public"]).done();
     assert_eq!(findings(), Vec::<String>::new());
     project.database.execute("CREATE OR REPLACE FUNCTION daymark.sql_exists(the_day date) RETURNS boolean LANGUAGE sql AS 'SELECT TRUE'").await;
+    assert!(findings().join("\n").contains("are not as they were installed"), "{:?}", findings());
+    // What a client of the API sees is Daymark's as well, and what the owner may read.
+    let changed = "the functions, or the views and functions in public, are not as they were installed";
+    for (sql, expected) in [
+        ("ALTER VIEW public.metric_collection_log SET (security_invoker = false)", changed),
+        ("DROP VIEW public.metric_definitions", changed),
+        ("DROP FUNCTION public.collect_daily_metrics(date)", changed),
+        (
+            "GRANT EXECUTE ON FUNCTION public.backfill_daily_metrics TO PUBLIC",
+            "PUBLIC may execute the function public.backfill_daily_metrics",
+        ),
+        (
+            "REVOKE EXECUTE ON FUNCTION public.collect_daily_metrics FROM service_role",
+            "the role service_role may not execute the function public.collect_daily_metrics",
+        ),
+    ] {
+        project.database.run("functions", &["sql", "install", "--api-schema", "public"]).done();
+        assert_eq!(findings(), Vec::<String>::new(), "before {sql}");
+        project.database.execute(sql).await;
+        assert!(findings().join("\n").contains(expected), "{sql}: {:?}", findings());
+    }
+    project.database.run("functions", &["sql", "install", "--api-schema", "public"]).done();
+    // As after the steps with which a backup is restored where a store is already: the views read the former one.
+    let former = "CREATE TABLE daymark.former (LIKE daymark.metric_definitions);
+        CREATE OR REPLACE VIEW public.metric_definitions WITH (security_invoker = TRUE) AS
+            SELECT id, metric_type, metric_category, display_name, description, unit, format_pattern, is_active, created_at, version,
+                   updated_at
+            FROM daymark.former WHERE tenant_id = 'default'";
+    project.database.execute(former).await;
+    assert!(findings().join("\n").contains(changed), "{:?}", findings());
+    project.database.run("functions", &["sql", "install"]).done();
+    assert_eq!(findings(), Vec::<String>::new());
+    let mut administrator = project.session_of("postgres").await;
+    administrator.execute("GRANT CREATE ON SCHEMA public TO anon").await.unwrap();
     assert!(
-        findings().join("\n").contains("the functions are not as they were installed"),
+        findings().join("\n").contains("anon may create objects in the schema public"),
         "{:?}",
         findings()
     );
@@ -222,7 +259,64 @@ async fn installing_names_metrics_that_the_owner_of_the_functions_cannot_read() 
     let installed =
         project.database.run("functions", &["sql", "install", "--platform-url", &platform]).done();
     let expected = "The functions will fail to record active_users, engagement_rate, top_genres, track_duration, tracks_uploaded, because \
-                    owner, who owns them, cannot run what the platform's role can: permission denied for table tracks";
+                    owner, who owns them, cannot run what the platform's role can: permission denied for table tracks (grant that role SELECT on it).";
     assert!(installed.contains(expected), "{installed}");
     assert_eq!(project.database.query(CALLS[0]).await, json!([{"status": "partial"}]));
+    let checked = project.database.run("functions", &["check", "--platform-url", &platform]);
+    assert!(checked.stdout.contains(expected), "{}", checked.stdout);
+}
+
+/// The findings of `check` about the functions, as the role of the store.
+fn functions_checked_as(project: &Project, role: &str) -> Vec<serde_json::Value> {
+    let url = project.url_of(role);
+    let check = project.database.run("functions", &["check", "--format", "json", "--store-url", &url]);
+    let report: serde_json::Value = serde_json::from_str(&check.stdout).unwrap();
+    let mut findings = report["findings"].as_array().unwrap().clone();
+    findings.retain(|finding| finding["place"] == "sql functions");
+    findings
+}
+
+#[tokio::test]
+async fn check_as_a_role_that_only_records_says_that_it_cannot_tell() {
+    let project = installed().await;
+    let quick_start = include_str!("../../docs/quickstart-postgresql.md");
+    let (_, service_role) = quick_start.split_once("## 3. The service role").unwrap();
+    let grants = service_role.split("```").nth(1).unwrap().strip_prefix("sql").unwrap();
+    project.session_of("postgres").await.execute(AssertSqlSafe(grants.to_owned())).await.unwrap();
+    let [note] = functions_checked_as(&project, "daymark_service").try_into().unwrap();
+    assert_eq!(
+        (&note["severity"], &note["hint"]),
+        (&json!("note"), &json!("run `daymark check` as the owner of the schema"))
+    );
+    assert_eq!(functions_checked_as(&project, "owner"), Vec::<serde_json::Value>::new());
+}
+
+/// Other columns of a part and of a view, as another version may have had them, and a part that there is no more.
+#[tokio::test]
+async fn functions_and_views_of_another_version_are_replaced() {
+    let project = installed().await;
+    for sql in [
+        "DROP FUNCTION daymark.sql_settings",
+        "CREATE FUNCTION daymark.sql_settings(OUT tenant_id TEXT, OUT other TEXT) LANGUAGE sql AS $$ SELECT 'functions', 'x' $$",
+        "CREATE FUNCTION daymark.sql_of_another_version() RETURNS INTEGER LANGUAGE sql AS 'SELECT 1'",
+        "DROP VIEW public.metric_definitions",
+        "CREATE VIEW public.metric_definitions AS SELECT metric_category, id FROM daymark.metric_definitions",
+        "COMMENT ON VIEW public.metric_definitions IS 'Installed by `daymark sql install`: of another version'",
+    ] {
+        project.database.execute(sql).await;
+    }
+    assert!(!functions_checked_as(&project, "owner").is_empty());
+    project.database.run("functions", &["sql", "install", "--api-schema", "public"]).done();
+    assert_eq!(functions_checked_as(&project, "owner"), Vec::<serde_json::Value>::new());
+    let left = "SELECT to_regprocedure('daymark.sql_of_another_version()') IS NULL AS gone";
+    assert_eq!(project.database.query(left).await, json!([{"gone": true}]));
+    assert_eq!(project.database.query(CALLS[1]).await, json!([{"status": "completed"}]));
+    // What others have made of a view stays where its columns can be replaced.
+    project
+        .database
+        .execute("CREATE VIEW public.newest AS SELECT max(metric_date) AS day FROM public.daily_metrics")
+        .await;
+    project.database.run("functions", &["sql", "install", "--api-schema", "public"]).done();
+    let newest = "SELECT day IS NOT NULL AS is_there FROM public.newest";
+    assert_eq!(project.database.query(newest).await, json!([{"is_there": true}]));
 }

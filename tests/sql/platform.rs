@@ -121,6 +121,68 @@ measure = "distinct_actors"
 sources = ["local_visits", "visit_days"]
 window_days = 30
 
+[metrics.visitors_of_the_week_to_date]
+measure = "distinct_actors"
+sources = ["local_visits", "visit_days"]
+window = "week"
+
+[metrics.visitors_of_the_month_to_date]
+measure = "distinct_actors"
+sources = ["local_visits", "visit_days"]
+window = "month"
+
+[metrics.genres_of_the_month_to_date]
+measure = "distinct"
+source = "posts"
+column = "genre"
+window = "month"
+
+[metrics.next_day_retention]
+measure = "retention"
+sources = ["local_visits", "visit_days"]
+after_days = 1
+
+[metrics.same_day_retention]
+measure = "retention"
+source = "visit_millis"
+after_days = 0
+
+[metrics.week_4_retention]
+measure = "retention"
+sources = ["local_visits", "visit_millis"]
+after_days = 28
+window_days = 7
+
+[metrics.likes_of_new_authors]
+measure = "retention"
+source = "likes"
+after_days = 30
+window_days = 31
+cohort = { source = "posts", filter = { genre = "rock" } }
+
+[metrics.new_visitors]
+measure = "growth"
+state = "new"
+sources = ["local_visits", "visit_days"]
+window_days = 28
+
+[metrics.retained_visitors]
+measure = "growth"
+state = "retained"
+sources = ["local_visits", "visit_days"]
+window_days = 7
+
+[metrics.resurrected_visitors]
+measure = "growth"
+state = "resurrected"
+sources = ["local_visits", "visit_days"]
+window_days = 7
+
+[metrics.churned_visitors]
+measure = "growth"
+state = "churned"
+source = "visit_millis"
+
 [metrics.score]
 measure = "average"
 source = "posts"
@@ -286,9 +348,14 @@ impl Database {
     }
 
     pub async fn at(url: String, settings: &str, metrics: &str) -> Self {
+        Self::with_tables(url, TABLES, &format!("{settings}\n{metrics}")).await
+    }
+
+    /// Another platform.
+    pub async fn with_tables(url: String, tables: &str, config: &str) -> Self {
         let database = Self { url, directory: tempfile::tempdir().unwrap() };
-        database.execute(TABLES).await;
-        database.write_config(&format!("{settings}\n{metrics}"));
+        database.execute(tables).await;
+        database.write_config(config);
         for tenant in ["default", "functions"] {
             for command in ["migrate", "apply"] {
                 database.run(tenant, &[command]).done();

@@ -173,7 +173,7 @@ async fn a_notification_is_due_until_it_is_delivered(fixture: Fixture) {
     assert_eq!(store.notification_counts().await.unwrap(), counts);
 
     let failed = attempt(&first, 1, noon(), false);
-    store.note_attempt(&outcome(&failed, AfterAttempt::TryAgain(noon() + 5.seconds()))).await.unwrap();
+    store.record_attempt(&outcome(&failed, AfterAttempt::TryAgain(noon() + 5.seconds()))).await.unwrap();
     assert_eq!(due(store, noon()).await, ["mail"]);
     assert_eq!(due(store, noon() + 5.seconds()).await, ["mail", "ops"]);
     assert_eq!(store.pending_notifications("ops", 10).await.unwrap()[0].attempts, 1);
@@ -182,7 +182,7 @@ async fn a_notification_is_due_until_it_is_delivered(fixture: Fixture) {
 
     let delivered = attempt(&first, 2, noon() + 5.seconds(), true);
     for _ in 0..2 {
-        store.note_attempt(&outcome(&delivered, AfterAttempt::Delivered)).await.unwrap();
+        store.record_attempt(&outcome(&delivered, AfterAttempt::Delivered)).await.unwrap();
     }
     assert!(ids(store, "ops").await.is_empty());
     let shown = fixture.again().notifications(Some("ops"), 10).await.unwrap();
@@ -191,7 +191,7 @@ async fn a_notification_is_due_until_it_is_delivered(fixture: Fixture) {
     assert_eq!(store.delivery_attempts(&[first.id, other.id]).await.unwrap(), [failed, delivered]);
     // It stays delivered, whatever a process says that was slower.
     let slower = attempt(&first, 3, noon(), false);
-    store.note_attempt(&outcome(&slower, AfterAttempt::TryAgain(noon()))).await.unwrap();
+    store.record_attempt(&outcome(&slower, AfterAttempt::TryAgain(noon()))).await.unwrap();
     assert_eq!(due(store, noon() + 1.hour()).await, ["mail"]);
 }
 
@@ -211,7 +211,7 @@ async fn those_behind_one_that_is_tried_again_wait_as_long(fixture: Fixture) {
     let failed = attempt(&first, 1, at(5), false);
     let again =
         |behind| DeliveryOutcome { attempt: failed.clone(), after: AfterAttempt::TryAgain(at(60)), behind };
-    store.note_attempt(&again(Behind::These(vec![third.id]))).await.unwrap();
+    store.record_attempt(&again(Behind::These(vec![third.id]))).await.unwrap();
     let next = async || -> Vec<_> {
         let pending = store.pending_notifications("ops", 10).await.unwrap();
         pending.iter().map(|pending| pending.next_attempt_at.unwrap()).collect()
@@ -219,7 +219,7 @@ async fn those_behind_one_that_is_tried_again_wait_as_long(fixture: Fixture) {
     assert_eq!(next().await, [at(60), at(2), at(60)]);
     assert!(store.commit_alerts(&[], &[later]).await.unwrap());
     for _ in 0..2 {
-        store.note_attempt(&again(Behind::Channel)).await.unwrap();
+        store.record_attempt(&again(Behind::Channel)).await.unwrap();
         assert_eq!(next().await, [at(60), at(60), at(60), at(10)], "one that came later is due at once");
     }
     assert_eq!(due(store, at(5)).await, ["mail"]);
@@ -259,7 +259,7 @@ async fn a_notification_is_given_up_and_deleted_later(fixture: Fixture) {
     let (first, other) = (notification("ops"), notification("ops"));
     assert!(store.commit_alerts(&[], &[first.clone(), other.clone()]).await.unwrap());
     let last = attempt(&first, 1, noon(), false);
-    store.note_attempt(&outcome(&last, AfterAttempt::GivenUp)).await.unwrap();
+    store.record_attempt(&outcome(&last, AfterAttempt::GivenUp)).await.unwrap();
     assert_eq!(ids(store, "ops").await, [other.id]);
     let counts = store.notification_counts().await.unwrap();
     assert_eq!((counts.pending, counts.given_up), (1, 1));

@@ -64,6 +64,30 @@ async fn a_backup_is_restored_where_there_is_nothing(fixture: Fixture) {
     assert_eq!(written.len(), 1);
 }
 
+/// The migrations took the privileges that change records from the owner, and the copy names the owner of then.
+#[tokio::test]
+async fn another_role_that_restores_has_no_more_privileges_than_the_owner_had() {
+    let fixture = Fixture::postgres().await;
+    recorded(&fixture).await;
+    let directory = tempfile::tempdir().unwrap();
+    let made = backup::back_up(fixture.store.as_ref(), directory.path(), noon()).await.unwrap();
+    let elsewhere = Fixture::postgres().await;
+    let role = format!("restorer_{}", uuid::Uuid::new_v4().simple());
+    let grant = format!(
+        "CREATE ROLE {role} LOGIN; DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO {role}', current_database()); END $$"
+    );
+    elsewhere.sql(&grant).await.unwrap();
+    let restored = elsewhere.logged_in_as(&role);
+    backup::restore(restored.store.as_ref(), &made.path).await.unwrap();
+    assert_eq!(restored.again().integrity().await.unwrap(), Vec::new());
+    let owners =
+        "SELECT DISTINCT pg_get_userbyid(grantee)::TEXT FROM pg_class CROSS JOIN LATERAL aclexplode(relacl)
+        WHERE relnamespace = 'daymark'::REGNAMESPACE AND grantee <> 0";
+    let grantees: Vec<String> =
+        sqlx::query_scalar(owners).fetch_all(&mut elsewhere.postgres_session().await).await.unwrap();
+    assert_eq!(grantees, [role]);
+}
+
 async fn a_backup_is_one_state_of_a_store_that_is_written_to(fixture: Fixture) {
     let run = fixture.ready().await;
     let writer = fixture.again();
@@ -133,6 +157,9 @@ async fn a_damaged_backup_is_refused(fixture: Fixture) {
     let text = fs::read_to_string(&manifest).unwrap();
     fs::write(&manifest, text.replace("\"layout\": 1", "\"layout\": 2")).unwrap();
     assert!(matches!(restoring().await, BackupError::Newer { .. }));
+    let made_by = format!("\"made_by\": \"{}\"", made.manifest.made_by);
+    fs::write(&manifest, text.replace(&made_by, "\"made_by\": \"9999.0.0\"")).unwrap();
+    assert!(matches!(restoring().await, BackupError::Newer { .. }));
     let other = if fixture.is_postgres() { "sqlite" } else { "postgresql:daymark" };
     let format = if fixture.is_postgres() { "postgresql:daymark" } else { "sqlite" };
     fs::write(&manifest, text.replace(&format!("\"{format}\""), &format!("\"{other}\""))).unwrap();
@@ -143,7 +170,7 @@ async fn a_damaged_backup_is_refused(fixture: Fixture) {
     // Nothing was made of any of them.
     fs::write(&manifest, &text).unwrap();
     backup::restore(empty.again().as_ref(), &made.path).await.unwrap();
-    // A manifest that tells of other records than the copy has.
+    // A manifest that names other records than the copy has.
     let wrong = text.replace(&made.manifest.contents.metrics[0].sha256, &"0".repeat(64));
     fs::write(&manifest, wrong).unwrap();
     let another = fixture.elsewhere().await;

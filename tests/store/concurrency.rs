@@ -206,6 +206,34 @@ async fn a_closed_run_cannot_be_finished(fixture: Fixture) {
     assert_eq!(fixture.store.run(run).await.unwrap().unwrap().status, RunStatus::Failed);
 }
 
+/// A process dies while PostgreSQL answers its commit, and another one ends its run.
+#[tokio::test]
+async fn the_end_of_a_run_counts_the_records_of_a_commit_that_is_under_way() {
+    let fixture = Fixture::postgres().await;
+    let run = fixture.ready().await;
+    let mut session = fixture.postgres_session().await;
+    let insert = format!(
+        "SELECT ensure_partition(2025);
+         BEGIN;
+         INSERT INTO daily_metrics (tenant_id, metric_date, metric_type, metric_category, value, provenance, definition_version,
+                                    collection_id, collection_timestamp)
+         VALUES ('default', '2025-01-01', 'count', 'posts_total', 5, 'observed', 1, '{run}', '{}')",
+        crate::fixture::noon()
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(insert)).execute(&mut session).await.unwrap();
+    let store = fixture.again();
+    // Within its transaction, the other session would see the same activity for ever.
+    let mut observer = fixture.postgres_session().await;
+    let ending = tokio::spawn(async move { store.commit(&[], Some(&finish(run))).await });
+    let blocked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while sqlx::query_scalar::<_, i64>(blocked).fetch_one(&mut observer).await.unwrap() == 0 {
+        assert!(!ending.is_finished(), "the end of the run does not wait for its records");
+    }
+    sqlx::raw_sql("COMMIT").execute(&mut session).await.unwrap();
+    ending.await.unwrap().unwrap();
+    assert_eq!(fixture.store.run(run).await.unwrap().unwrap().metrics_collected, 1);
+}
+
 /// A commit is repeated when the connection breaks after the commit and before its answer.
 async fn a_commit_may_be_repeated(fixture: Fixture) {
     let run = fixture.ready().await;
@@ -222,7 +250,9 @@ async fn a_commit_may_be_repeated(fixture: Fixture) {
     assert_eq!(fixture.store.records(day(1), day(31), None).await.unwrap().len(), 2);
 
     // A record that is offered twice in one commit is written once.
-    let twice = [record(run, day(3), "7"), record(run, day(3), "8")];
+    let later = new_run(day(3));
+    fixture.store.start_run(&later).await.unwrap();
+    let twice = [record(later.id, day(3), "7"), record(later.id, day(3), "8")];
     assert_eq!(fixture.store.commit(&twice, None).await.unwrap().len(), 1);
     assert!(fixture.store.commit(&[], None).await.unwrap().is_empty());
 }

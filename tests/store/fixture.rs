@@ -72,6 +72,14 @@ impl Fixture {
         Self::at(url, tempfile::tempdir().unwrap(), &fixture.schema)
     }
 
+    /// A store in the same database, to which `role` connects.
+    pub fn logged_in_as(&self, role: &str) -> Self {
+        let DatabaseUrl::Postgres { options, shown, .. } = &self.url else { panic!("not PostgreSQL") };
+        let options = Box::new((**options).clone().username(role));
+        let url = DatabaseUrl::Postgres { options, shown: shown.clone(), is_partly_shown: false };
+        Self::at(url, tempfile::tempdir().unwrap(), &self.schema)
+    }
+
     /// The same store as another process would open it.
     pub fn again(&self) -> Arc<dyn Store> {
         self.of_tenant("default")

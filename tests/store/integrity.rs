@@ -1,6 +1,6 @@
 //! `Store::integrity` names each object that differs from the migrations, by its definition and not only by its name.
 
-use crate::fixture::{Fixture, day, finish, record};
+use crate::fixture::{Fixture, day, finish, new_run, record};
 
 crate::on_both_stores!(nothing_differs_after_the_migrations);
 
@@ -60,13 +60,14 @@ async fn a_partition_with_the_name_of_the_year_0_is_a_finding_and_no_error() {
 const WEAKENING: &str = "
     -- Triggers
     ALTER TABLE daily_metrics DISABLE TRIGGER refuse_update_or_delete;
-    DROP TRIGGER refuse_truncate ON daily_metrics_2025;
+    SELECT ensure_partition(2022);
+    DROP TRIGGER refuse_truncate ON daily_metrics_2022;
     ALTER TABLE metric_collection_log ENABLE TRIGGER refuse_update;
     DROP TRIGGER refuse_update ON jobs;
     CREATE TRIGGER refuse_update BEFORE UPDATE ON jobs FOR EACH ROW WHEN (FALSE) EXECUTE FUNCTION refuse_unless_forwards();
     ALTER TABLE jobs ENABLE ALWAYS TRIGGER refuse_update;
     CREATE FUNCTION halve() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.value := NEW.value / 2; RETURN NEW; END';
-    CREATE TRIGGER halve BEFORE INSERT ON daily_metrics_2025 FOR EACH ROW EXECUTE FUNCTION halve();
+    CREATE TRIGGER halve BEFORE INSERT ON daily_metrics_2022 FOR EACH ROW EXECUTE FUNCTION halve();
     -- Functions
     CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT
         AS 'BEGIN RETURN coalesce(NEW, OLD); END';
@@ -102,7 +103,8 @@ const WEAKENING: &str = "
     DROP TABLE schedule_pauses;
     -- Privileges
     GRANT DELETE ON daily_metrics TO pg_monitor;
-    GRANT UPDATE (value) ON daily_metrics_2025 TO pg_monitor;
+    GRANT UPDATE (value) ON daily_metrics_2022 TO pg_monitor;
+    GRANT SELECT ON api_keys TO PUBLIC;
 ";
 
 #[tokio::test]
@@ -110,6 +112,68 @@ async fn each_weakened_object_is_named() {
     let fixture = ready().await;
     fixture.sql(WEAKENING).await.unwrap();
     insta::assert_snapshot!(findings(&fixture).await.join("\n"));
+}
+
+/// What is not an object of the schema: a role that was granted anything has more than its grants.
+#[tokio::test]
+async fn a_role_that_can_get_around_its_grants_is_named_with_the_statement_that_ends_it() {
+    let fixture = ready().await;
+    let id = uuid::Uuid::new_v4().simple();
+    let (role, group) = (format!("service_{id}"), format!("group_{id}"));
+    let grants = format!("CREATE ROLE {role}; CREATE ROLE {group}; GRANT SELECT ON daily_metrics TO {role}");
+    fixture.sql(&grants).await.unwrap();
+    let owner: String = sqlx::query_scalar("SELECT quote_ident(current_user)")
+        .fetch_one(&mut fixture.postgres_session().await)
+        .await
+        .unwrap();
+    assert_eq!(findings(&fixture).await, [""; 0]);
+    let powers = [
+        (format!("GRANT {owner} TO {role}"), "has the privileges of"),
+        (format!("GRANT CREATE ON SCHEMA daymark TO {role}"), "may create objects in the schema daymark"),
+        (format!("ALTER SCHEMA daymark OWNER TO {role}"), "owns the schema daymark"),
+        (format!("ALTER ROLE {role} SET session_replication_role = replica"), "foreign keys are not checked"),
+        (
+            "GRANT SELECT ON api_keys TO PUBLIC".to_owned(),
+            "every role (PUBLIC) has the privilege SELECT on api_keys",
+        ),
+        (format!("GRANT TRUNCATE ON daily_metrics TO {role}"), "has the privilege TRUNCATE on daily_metrics"),
+    ];
+    for (statement, expected) in powers {
+        fixture.sql(&statement).await.unwrap();
+        let found = fixture.store.integrity().await.unwrap();
+        assert!(found.len() == 1 && found[0].message.contains(expected), "{statement}: {found:?}");
+        fixture.sql(found[0].remedy.as_deref().unwrap()).await.unwrap();
+        assert_eq!(findings(&fixture).await, [""; 0], "after the remedy of {statement}");
+    }
+    // The statement for this could take the only superuser of a server.
+    fixture.sql(&format!("ALTER ROLE {role} SUPERUSER")).await.unwrap();
+    let found = fixture.store.integrity().await.unwrap();
+    assert!(found.len() == 1 && found[0].message.contains("is a superuser"), "{found:?}");
+    assert_eq!(found[0].remedy, None);
+    fixture.sql(&format!("ALTER ROLE {role} NOSUPERUSER")).await.unwrap();
+    // No single statement ends a membership through another role.
+    fixture.sql(&format!("GRANT {owner} TO {group}; GRANT {group} TO {role}")).await.unwrap();
+    let found = fixture.store.integrity().await.unwrap();
+    assert!(found.len() == 1 && found[0].remedy.is_none(), "{found:?}");
+    fixture.sql(&format!("DROP OWNED BY {role}; DROP ROLE {role}, {group}")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_detached_partition_is_named_with_the_statements_that_attach_it() {
+    let fixture = ready().await;
+    fixture.sql("ALTER TABLE daily_metrics DETACH PARTITION daily_metrics_2025").await.unwrap();
+    let found = fixture.store.integrity().await.unwrap();
+    assert!(found.len() == 1 && found[0].message.contains("is detached from daily_metrics"), "{found:?}");
+    // Another process does not know yet which partitions there are.
+    let other = fixture.again();
+    let run = new_run(day(2));
+    other.start_run(&run).await.unwrap();
+    let refused = other.commit(&[record(run.id, day(2), "6")], None).await.unwrap_err().to_string();
+    let remedy = found[0].remedy.clone().unwrap();
+    assert!(refused.contains(&remedy), "{refused}");
+    fixture.sql(&remedy).await.unwrap();
+    assert_eq!(findings(&fixture).await, [""; 0]);
+    other.commit(&[record(run.id, day(2), "6")], Some(&finish(run.id))).await.unwrap();
 }
 
 /// A weakened function leaves no trace in the names of a schema.
@@ -130,6 +194,30 @@ async fn a_replaced_trigger_function_is_named_until_it_is_restored() {
     assert_eq!(findings(&fixture).await, [""; 0]);
 }
 
+/// The header of a page in the middle of the file is overwritten, as a failing disk may do.
+#[tokio::test]
+async fn a_damaged_sqlite_file_is_named() {
+    use std::{fs::OpenOptions, os::unix::fs::FileExt};
+    let fixture = Fixture::sqlite();
+    let run = fixture.ready().await;
+    let records: Vec<_> = (1..=28).map(|of| record(run, day(of), "5")).collect();
+    fixture.store.commit(&records, Some(&finish(run))).await.unwrap();
+    fixture.sql("PRAGMA wal_checkpoint(TRUNCATE)").await.unwrap();
+    let daymark::database::DatabaseUrl::Sqlite(path) = &fixture.url else { panic!("not SQLite") };
+    let mut connection = fixture.sqlite_connection().await;
+    let page = "SELECT rootpage FROM sqlite_schema WHERE name = 'daily_metrics'";
+    let page: i64 = sqlx::query_scalar(page).fetch_one(&mut connection).await.unwrap();
+    let size: i64 = sqlx::query_scalar("PRAGMA page_size").fetch_one(&mut connection).await.unwrap();
+    drop(connection);
+    let at = u64::try_from((page - 1) * size).unwrap();
+    OpenOptions::new().write(true).open(path).unwrap().write_all_at(&[0xFF; 8], at).unwrap();
+    let told = match fixture.again().integrity().await {
+        Ok(found) => format!("{found:?}"),
+        Err(error) => error.to_string(),
+    };
+    assert!(told.contains("damaged") || told.contains("malformed"), "{told}");
+}
+
 #[tokio::test]
 async fn sqlite_names_changed_missing_and_foreign_objects_and_file_modes() {
     use std::os::unix::fs::PermissionsExt;
@@ -147,7 +235,9 @@ async fn sqlite_names_changed_missing_and_foreign_objects_and_file_modes() {
     fixture.sql(weakening).await.unwrap();
     let daymark::database::DatabaseUrl::Sqlite(path) = &fixture.url else { panic!("not SQLite") };
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    std::fs::set_permissions(path.parent().unwrap(), std::fs::Permissions::from_mode(0o777)).unwrap();
     let mut found = findings(&fixture).await;
+    assert!(found.pop().unwrap().starts_with("every user can write to the directory "));
     assert!(found.pop().unwrap().ends_with(" can be read or written by other users"));
     assert_eq!(
         found,

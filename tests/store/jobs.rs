@@ -1,6 +1,6 @@
 //! Jobs: their states only move forwards.
 
-use daymark::store::{JobEnd, JobFilter, JobStatus, NewJob, RunKind, Trigger};
+use daymark::store::{JobEnd, JobFilter, JobKind, JobStatus, NewJob, Trigger};
 use jiff::ToSpan;
 use serde_json::json;
 use uuid::Uuid;
@@ -16,7 +16,7 @@ crate::on_both_stores!(
 fn job(at_second: i64) -> NewJob {
     NewJob {
         id: Uuid::new_v4(),
-        kind: RunKind::Backfill,
+        kind: JobKind::Backfill,
         spec: json!({"from": "2025-01-01", "metrics": ["posts_total"]}).as_object().unwrap().clone(),
         trigger: Trigger::Api,
         actor: "key:1".to_owned(),

@@ -13,6 +13,9 @@ mod corrections_model;
 mod events;
 mod failures;
 mod fixture;
+#[expect(dead_code, reason = "other tests need more of it")]
+#[path = "../support/grants.rs"]
+mod grants;
 mod immutability;
 mod integrity;
 mod jobs;
@@ -20,16 +23,21 @@ mod judgements;
 mod long_series;
 mod privileges;
 mod questions;
+mod redaction_refusals;
+mod redactions;
 mod replaced_file;
 mod revisions;
 mod run_outcomes;
 mod sample;
 mod schedule;
 mod schema;
+mod series_plans;
 mod sessions;
+mod settled;
 mod story;
 #[path = "../support/mod.rs"]
 mod support;
 mod table;
+mod table_plans;
 mod trust;
 mod upgrades;

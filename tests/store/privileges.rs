@@ -1,21 +1,9 @@
 //! The privileges that a role needs to record: the grants of `docs/quickstart-postgresql.md` are enough, and each that is missing is
 //! named.
 
-use std::{fs, path::Path};
-
 use uuid::Uuid;
 
-use crate::fixture::Fixture;
-
-/// The statements of the document that grant the service role its privileges, for another role.
-fn grants(role: &str) -> Vec<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/quickstart-postgresql.md");
-    let document = fs::read_to_string(path).unwrap();
-    let (_, rest) = document.split_once("CREATE ROLE daymark_service").unwrap();
-    let block = rest.split("```").next().unwrap().replace("daymark_service", role);
-    let statements = block.split(';').skip(1).map(str::trim).filter(|statement| !statement.is_empty());
-    statements.map(str::to_owned).collect()
-}
+use crate::{fixture::Fixture, grants::of_recording};
 
 /// The privileges that a GRANT of the document gives on single tables, as `INSERT ON daymark.jobs`.
 fn single(grant: &str) -> Vec<String> {
@@ -34,7 +22,7 @@ async fn each_grant_of_the_document_is_needed_and_is_named_when_it_is_missing() 
     fixture.ready().await;
     assert_eq!(fixture.store.missing_privileges().await.unwrap(), Vec::<String>::new(), "the owner's");
     let role = format!("service_{}", Uuid::new_v4().simple());
-    let grants = grants(&role);
+    let grants = of_recording(&role);
     fixture.sql(&format!("CREATE ROLE {role}; {}", grants.join("; "))).await.unwrap();
     let service = Fixture::as_role(&fixture, &role);
     assert_eq!(service.store.missing_privileges().await.unwrap(), Vec::<String>::new());

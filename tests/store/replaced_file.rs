@@ -16,17 +16,17 @@ async fn the_store_version_changes_with_each_commit_and_not_with_reads() {
     let fixture = Fixture::sqlite();
     fixture.ready().await;
     let watch = fixture.store.watch();
-    let before = watch.marker().expect("the store is open");
-    assert_eq!(watch.marker(), Some(before));
+    let before = watch.store_version().expect("the store is open");
+    assert_eq!(watch.store_version(), Some(before));
     fixture.store.records(day(1), day(2), None).await.unwrap();
-    assert_eq!(watch.marker(), Some(before), "a read does not change the version");
+    assert_eq!(watch.store_version(), Some(before), "a read does not change the version");
 
     fixture.store.start_run(&new_run(day(1))).await.unwrap();
-    let after = watch.marker().expect("a commit is noticed at once");
+    let after = watch.store_version().expect("a commit is noticed at once");
     assert_ne!(after, before);
     // Another connection commits, as another process would.
     fixture.sql("UPDATE metric_definitions SET is_active = is_active").await.unwrap();
-    assert!(watch.marker().is_some_and(|marker| marker != after));
+    assert!(watch.store_version().is_some_and(|store_version| store_version != after));
 }
 
 #[tokio::test]
@@ -35,14 +35,18 @@ async fn the_next_call_after_the_file_was_removed_or_replaced_is_refused() {
         let fixture = Fixture::sqlite();
         fixture.ready().await;
         let watch = fixture.store.watch();
-        let before = watch.marker();
+        let before = watch.store_version();
         let (path, copy) = (path(&fixture), path(&fixture).with_extension("copy"));
         fs::copy(&path, &copy).unwrap();
         fs::remove_file(&path).unwrap();
         if replaced {
             fs::rename(&copy, &path).unwrap();
         }
-        assert_ne!(watch.marker(), before, "answers from the old file must not be served from the cache");
+        assert_ne!(
+            watch.store_version(),
+            before,
+            "answers from the old file must not be served from the cache"
+        );
         let expected = if replaced { "replaced by another one" } else { "removed" };
         let refused = |error: StoreError| {
             assert!(error.to_string().contains(expected), "{error}");

@@ -2,12 +2,13 @@
 
 use daymark::{
     judgement::JUDGE_VERSION,
-    metric::MetricType,
+    metric::{MetricType, Provenance, Record},
     store::{
-        EventKind, NewRevision, Revision, RevisionBasis, RevisionBatch, RevisionEffect, RevisionFilter,
-        Store, StoreError,
+        EventKind, JudgedDay, NewRevision, Revision, RevisionBasis, RevisionBatch, RevisionEffect,
+        RevisionFilter, Store, StoreError,
     },
 };
+use jiff::{ToSpan, civil::Date};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -18,7 +19,9 @@ crate::on_both_stores!(
     the_last_revision_that_is_not_taken_back_is_in_force,
     a_batch_is_written_once_and_as_a_whole,
     revisions_that_make_no_sense_are_refused,
+    a_revision_that_another_came_before_is_refused,
     a_revision_forgets_the_judgements_that_it_makes_wrong,
+    a_judgement_of_values_that_were_corrected_meanwhile_is_not_written,
 );
 
 /// A revision of `posts_total` on a day of January.
@@ -27,7 +30,8 @@ fn revision(number: i8, effect: RevisionEffect) -> NewRevision {
         date: day(number),
         key: key(MetricType::Count, "posts_total"),
         effect,
-        basis: RevisionBasis::Manual,
+        basis: RevisionBasis::MANUAL,
+        number: None,
     }
 }
 
@@ -211,10 +215,62 @@ async fn revisions_that_make_no_sense_are_refused(fixture: Fixture) {
     assert_eq!(store.revisions(&everything()).await.unwrap().len(), 2);
 }
 
-async fn a_revision_forgets_the_judgements_that_it_makes_wrong(fixture: Fixture) {
+/// Without the statistics, sessions keep the plans that they made while the table was empty.
+#[tokio::test]
+async fn many_revisions_renew_the_statistics_of_their_table() {
+    let fixture = Fixture::postgres().await;
+    let run = fixture.ready().await;
+    let dates: Vec<_> = (0..50).map(|number| day(1).saturating_sub(number.days())).collect();
+    let of_day = |date: &Date| Record { provenance: Provenance::Reconstructed, ..record(run, *date, "5") };
+    let records: Vec<_> = dates.iter().map(of_day).collect();
+    fixture.store.commit(&records, None).await.unwrap();
+    let rows = async || {
+        let select = "SELECT reltuples::INTEGER FROM pg_class WHERE oid = 'metric_revisions'::REGCLASS";
+        let mut session = fixture.postgres_session().await;
+        sqlx::query_scalar::<_, i32>(select).fetch_one(&mut session).await.unwrap()
+    };
+    let corrected = |dates: &[Date]| {
+        let of_day = |date: &Date| NewRevision { date: *date, ..correction(1, "7") };
+        dates.iter().map(of_day).collect::<Vec<_>>()
+    };
+    write(fixture.store.as_ref(), corrected(&dates[..1])).await.unwrap();
+    assert!(rows().await < 1, "a few revisions are left to the server");
+    write(fixture.store.as_ref(), corrected(&dates)).await.unwrap();
+    assert_eq!(rows().await, 51);
+}
+
+/// A revision that was decided on before another one came was decided on without knowing that one.
+async fn a_revision_that_another_came_before_is_refused(fixture: Fixture) {
     recorded(&fixture).await;
     let store = fixture.store.as_ref();
-    let key = key(MetricType::Count, "posts_total");
+    let metric = key(MetricType::Count, "posts_total");
+    let numbered = |number: i32, day: i8| NewRevision { number: Some(number), ..correction(day, "5") };
+    write(store, vec![numbered(1, 1)]).await.unwrap();
+    for wrong in [vec![numbered(1, 1)], vec![numbered(3, 1)], vec![numbered(1, 2), numbered(1, 1)]] {
+        let refused = write(store, wrong.clone()).await.unwrap_err();
+        assert!(refused.is_conflict(), "{wrong:?}: {refused}");
+    }
+    let second = batch(vec![numbered(2, 1), numbered(1, 3)]);
+    let written = store.write_revisions(&second).await.unwrap();
+    assert_eq!(store.write_revisions(&second).await.unwrap(), written, "its answer may have been lost");
+    let last = store.last_revisions(&metric, day(1), day(4)).await.unwrap();
+    let last = last.into_iter().map(|(date, last)| (date, last.number, last.takes_reconstruction_back));
+    assert_eq!(last.collect::<Vec<_>>(), [(day(1), 2, false), (day(3), 1, false)]);
+    let basis = RevisionBasis::Reconstruction { definition_version: 1 };
+    write(store, vec![NewRevision { basis, ..correction(4, "9") }]).await.unwrap();
+    for (step, takes_reconstruction_back) in
+        [(reversal(4, 1), true), (correction(4, "8"), false), (reversal(4, 3), false)]
+    {
+        write(store, vec![step]).await.unwrap();
+        let last = store.last_revisions(&metric, day(4), day(4)).await.unwrap();
+        assert_eq!(last[&day(4)].takes_reconstruction_back, takes_reconstruction_back);
+    }
+    assert!(store.last_revisions(&metric, day(2), day(2)).await.unwrap().is_empty());
+    assert!(fixture.of_tenant("other").last_revisions(&metric, day(1), day(4)).await.unwrap().is_empty());
+}
+
+/// Judgements of the first four days.
+fn judgements() -> Vec<JudgedDay> {
     let judgement = daymark::judgement::Judgement {
         judge_version: JUDGE_VERSION,
         verdict: daymark::judgement::Verdict::Normal,
@@ -223,14 +279,40 @@ async fn a_revision_forgets_the_judgements_that_it_makes_wrong(fixture: Fixture)
         score: None,
         baseline: None,
     };
-    let judged: Vec<_> = (1..=4)
-        .map(|number| daymark::store::JudgedDay {
-            date: day(number),
-            key: key.clone(),
-            judgement: judgement.clone(),
-        })
-        .collect();
-    store.write_judgements(&judged).await.unwrap();
+    let judged = |number| JudgedDay {
+        date: day(number),
+        key: key(MetricType::Count, "posts_total"),
+        judgement: judgement.clone(),
+    };
+    (1..=4).map(judged).collect()
+}
+
+async fn a_judgement_of_values_that_were_corrected_meanwhile_is_not_written(fixture: Fixture) {
+    recorded(&fixture).await;
+    let store = fixture.store.as_ref();
+    let at =
+        |minute: i64| RevisionBatch { made_at: noon() + minute.minutes(), ..batch(vec![correction(3, "5")]) };
+    assert_eq!(store.newest_revision().await.unwrap(), None);
+    store.write_revisions(&at(1)).await.unwrap();
+    let known_until = store.newest_revision().await.unwrap();
+    assert_eq!(known_until, Some(noon() + 1.minute()));
+    // The values are read, and corrected before they are judged.
+    store.write_revisions(&at(2)).await.unwrap();
+    store.write_judgements(&judgements(), known_until).await.unwrap();
+    let unjudged = async || {
+        let unjudged = store.unjudged(JUDGE_VERSION, 10).await.unwrap();
+        unjudged.into_iter().map(|(date, _)| date).collect::<Vec<_>>()
+    };
+    assert_eq!(unjudged().await, [day(3), day(4)]);
+    store.write_judgements(&judgements(), store.newest_revision().await.unwrap()).await.unwrap();
+    assert_eq!(unjudged().await, []);
+}
+
+async fn a_revision_forgets_the_judgements_that_it_makes_wrong(fixture: Fixture) {
+    recorded(&fixture).await;
+    let store = fixture.store.as_ref();
+    let judged = judgements();
+    store.write_judgements(&judged, None).await.unwrap();
     assert_eq!(store.unjudged(JUDGE_VERSION, 10).await.unwrap(), []);
     write(store, vec![correction(3, "5")]).await.unwrap();
     let left: Vec<_> =

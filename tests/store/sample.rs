@@ -7,8 +7,8 @@ use daymark::{
     metric::MetricType,
     store::{
         AfterAttempt, AlertState, AlertStatus, AnnotationText, Behind, DeliveryAttempt, DeliveryOutcome,
-        DriftSample, JudgedDay, Leader, LockName, NewJob, NewNotification, NewRevision, NotificationKind,
-        Pause, RevisionBasis, RevisionBatch, RevisionEffect, RunKind, Silence, Trigger,
+        DriftSample, JobKind, JudgedDay, Leader, LockName, NewJob, NewNotification, NewRedaction,
+        NewRevision, NotificationKind, Pause, RevisionBasis, RevisionBatch, RevisionEffect, Silence, Trigger,
     },
 };
 use jiff::ToSpan;
@@ -23,6 +23,7 @@ pub async fn fill(fixture: &Fixture) {
     alerts(fixture).await;
     // A revision deletes judgements, so it comes before them.
     revisions(fixture).await;
+    redaction(fixture).await;
     derived(fixture).await;
 }
 
@@ -32,7 +33,8 @@ async fn revisions(fixture: &Fixture) {
         date: day(2),
         key: key(MetricType::Count, "posts_total"),
         effect: RevisionEffect::Value { value: decimal("2.25"), metadata: serde_json::Map::new() },
-        basis: RevisionBasis::Manual,
+        basis: RevisionBasis::MANUAL,
+        number: None,
     };
     let batch = RevisionBatch {
         id: Uuid::new_v4(),
@@ -42,6 +44,26 @@ async fn revisions(fixture: &Fixture) {
         revisions: vec![corrected],
     };
     assert_eq!(fixture.store.write_revisions(&batch).await.unwrap().len(), 1);
+}
+
+/// A label that only the text of an annotation names.
+async fn redaction(fixture: &Fixture) {
+    let annotation = AnnotationText {
+        first_day: day(1),
+        last_day: day(1),
+        category: None,
+        text: "Ada Lovelace joined".to_owned(),
+    };
+    fixture.store.add_annotation(Uuid::new_v4(), &annotation, "cli:anna").await.unwrap();
+    let redaction = NewRedaction {
+        id: Uuid::new_v4(),
+        label: "Ada Lovelace".to_owned(),
+        placeholder: "redacted-0123456789abcdef".to_owned(),
+        reason: "she asked for it".to_owned(),
+        author: "cli:anna".to_owned(),
+        made_at: noon(),
+    };
+    assert!(fixture.store.redact(&redaction).await.unwrap().is_some());
 }
 
 /// What is derived from the records.
@@ -56,11 +78,12 @@ async fn derived(fixture: &Fixture) {
         baseline: None,
     };
     let judged = JudgedDay { date: day(1), key: key.clone(), judgement };
-    fixture.store.write_judgements(&[judged]).await.unwrap();
+    let known_until = fixture.store.newest_revision().await.unwrap();
+    fixture.store.write_judgements(&[judged], known_until).await.unwrap();
     let recount = DriftSample {
         date: day(1),
         key,
-        recorded: decimal("1"),
+        in_force: decimal("1"),
         recounted: decimal("0"),
         recounted_at: noon(),
     };
@@ -92,7 +115,7 @@ async fn key_and_job(fixture: &Fixture) {
     assert!(fixture.store.add_api_key(&key).await.unwrap());
     let job = NewJob {
         id: Uuid::new_v4(),
-        kind: RunKind::Backfill,
+        kind: JobKind::Backfill,
         spec: json!({"from": "2025-01-01"}).as_object().unwrap().clone(),
         trigger: Trigger::Api,
         actor: "key:1".to_owned(),
@@ -150,7 +173,7 @@ async fn alerts(fixture: &Fixture) {
     };
     let after = AfterAttempt::TryAgain(noon() + 1.minute());
     let outcome = DeliveryOutcome { attempt, after, behind: Behind::These(Vec::new()) };
-    fixture.store.note_attempt(&outcome).await.unwrap();
+    fixture.store.record_attempt(&outcome).await.unwrap();
     let silence = Silence {
         id: Uuid::new_v4(),
         rule: None,

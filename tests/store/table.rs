@@ -13,6 +13,7 @@ use daymark::{
 };
 use jiff::{Timestamp, ToSpan, civil::Date};
 use serde_json::{Map, Value as Json};
+use strum::IntoEnumIterator;
 use uuid::Uuid;
 
 use crate::{
@@ -83,6 +84,7 @@ fn all(table: StoreTable) -> TableQuery {
         offset: 0,
         max_bytes: 1 << 20,
         count: false,
+        as_of: None,
     }
 }
 
@@ -264,7 +266,7 @@ impl Questions {
 
 async fn any_table_query_matches_a_naive_search(fixture: Fixture) {
     filled(&fixture).await;
-    for table in StoreTable::ALL {
+    for table in StoreTable::iter() {
         let (_, rows) = ask(&fixture, &all(table)).await;
         assert!(rows.len() >= 3, "{rows:?}");
         let comparable = table.columns().iter().filter(|column| column.kind != ColumnKind::Object).collect();
@@ -354,7 +356,7 @@ async fn nulls_are_ordered_as_requested(fixture: Fixture) {
 async fn table_queries_return_rows_of_their_own_tenant_only(fixture: Fixture) {
     filled(&fixture).await;
     let other = fixture.of_tenant("elsewhere");
-    for table in StoreTable::ALL {
+    for table in StoreTable::iter() {
         let page = other.table(&TableQuery { count: true, ..all(table) }).await.unwrap();
         assert_eq!((page.rows, page.total), (0, Some(0)));
         let own = fixture.store.table(&all(table)).await.unwrap();

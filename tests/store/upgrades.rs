@@ -81,6 +81,7 @@ fn released_migrations_are_not_changed_and_further_ones_come_after_them() {
     let released = released();
     for store in STORES {
         let of_store: Vec<_> = released.iter().filter(|migration| migration.store == store).collect();
+        assert!(!of_store.is_empty(), "no migration of {store} is released");
         for (migration, file) in of_store.iter().zip(migrations(store)) {
             let what = format!("{store}/{}, released with {}", migration.file, migration.release);
             assert_eq!(migration.file, name_of(&file), "{what}, is not the next one any more");

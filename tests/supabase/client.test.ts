@@ -186,6 +186,22 @@ for (const [who, reader] of Object.entries(readers)) {
   });
 }
 
+test('the rows that were known at an instant are those of the table then', async () => {
+  const known = (as_of: string, get = false) =>
+    supabase.rpc('daily_metrics_as_of', { as_of }, { get }).select('metric_category, metric_date, value').eq('metric_category', 'posts_total').order('metric_date');
+  const before = await known('2025-01-11T11:00:00Z');
+  assert.deepEqual([before.error, before.data], [null, []]);
+  const table = await supabase.from('daily_metrics').select('metric_category, metric_date, value').eq('metric_category', 'posts_total').order('metric_date');
+  for (const get of [false, true]) {
+    const now = await known('2025-01-11T12:00:00Z', get);
+    assert.equal(now.error, null);
+    assert.ok((now.data as unknown[]).length > 0);
+    assert.deepEqual(now.data, table.data);
+  }
+  const wrong = await known('yesterday');
+  assert.equal(wrong.error!.code, '22007');
+});
+
 test('an invalid token is refused even beside a valid key', async () => {
   for (const [token, message] of [
     ['FORGED_TOKEN', "the token's signature is not valid"],

@@ -35,6 +35,19 @@ test('the backfill script records the days before', async () => {
   assert.equal(data[0].total_metrics, 30 * 12);
 });
 
+test('everyone reads what was known at an instant', async () => {
+  for (const get of [false, true]) {
+    const known = (as_of: string) =>
+      connect(given('ANON_KEY')).rpc('daily_metrics_as_of', { as_of }, { get }).select('metric_category, metric_date, value').eq('metric_category', 'posts_created').order('metric_date');
+    const before = await known('2025-01-01T00:00:00Z');
+    assert.deepEqual([before.error, before.data], [null, []]);
+    const now = await known(new Date().toISOString());
+    const table = await connect(given('ANON_KEY')).from('daily_metrics').select('metric_category, metric_date, value').eq('metric_category', 'posts_created').order('metric_date');
+    assert.deepEqual([now.error, now.data], [null, table.data]);
+    assert.ok(table.data!.length > 0);
+  }
+});
+
 test('everyone reads the metrics', async () => {
   const anonymous = analytics(connect(given('ANON_KEY')));
   const metrics = await anonymous.fetchMetrics({ startDate: isoDay(31), endDate: isoDay(0), categories: ['posts_created'] });

@@ -117,7 +117,7 @@ test('a user may not start a collection, and an admin may', async () => {
   await admin.close();
 });
 
-test('a visitor who is not signed in is told so', async () => {
+test('a visitor who is not signed in gets a message', async () => {
   const context = await visitor();
   await status(await open(context), /^The metrics cannot be read: ./);
   await context.close();

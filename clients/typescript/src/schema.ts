@@ -76,7 +76,7 @@ export interface paths {
         put?: never;
         /**
          * Silence an alert
-         * @description Until its end no notification is sent that the alert fires. Where its firing was told before, its end is told all the same.
+         * @description Until the end of the silence no notification is sent that the alert fires. Channels that were notified before that it fires are still notified of its end.
          */
         post: operations["silence_alerts"];
         delete?: never;
@@ -270,7 +270,7 @@ export interface paths {
          * Create or change a metric
          * @description The body has the keys of a `[metrics.…]` section of daymark.toml, in JSON. It can use the sources of the server's
          *     daymark.toml and of the preset, and the platform must be able to plan its statements. A changed definition becomes
-         *     the next version of the metric. Existing records are not changed.
+         *     the next version of the metric. Existing records are not changed; `earlier_days` counts those that keep the earlier meaning.
          */
         put: operations["define"];
         post?: never;
@@ -313,7 +313,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What has changed since
+         * Compare records with a recount
          * @description Counts recorded days again from the platform's present rows, and lists where the result differs from the record. Nothing
          *     is changed by it. Each source is read once for the whole range, so this takes as long as a backfill of it; 20,000
          *     values (days multiplied by metrics) are compared at most.
@@ -414,6 +414,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/export/corrections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export the corrections
+         * @description Streams a row for each correction, newest first, with its reason, its author and the value of the record.
+         */
+        get: operations["export_corrections"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/export/definitions": {
         parameters: {
             query?: never;
@@ -455,6 +475,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/export/redactions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export the log of redactions
+         * @description A row for each metric and each kind of text that had a label, newest redaction first.
+         */
+        get: operations["export_redactions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/export/runs": {
         parameters: {
             query?: never;
@@ -485,7 +525,7 @@ export interface paths {
         /**
          * The health of the collection
          * @description Runs and their success, gaps with their causes, the platform's lag, the schedule and its leader, and the query times of the
-         *     process that answers. What cannot be told is null, and `unknown` says why.
+         *     process that answers. A value that cannot be determined is null, and `unknown` says why.
          */
         get: operations["collection_health"];
         put?: never;
@@ -511,6 +551,28 @@ export interface paths {
         get: operations["show"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel a job
+         * @description The job ends after its present commit, and is `interrupted` then; what it committed stays. Requesting the same again continues from
+         *     there. A job that has ended is left as it is. Cancelling a restatement requires the scope `correct`, other jobs the scope
+         *     `collect`. Only the server that runs a job can cancel it.
+         */
+        post: operations["cancel_job"];
         delete?: never;
         options?: never;
         head?: never;
@@ -620,6 +682,50 @@ export interface paths {
          *     Nothing is defined and nothing is recorded. The platform is read for ten seconds at most.
          */
         post: operations["preview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/redactions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The log of redactions
+         * @description The labels that were replaced by placeholders, newest first, with the reason, the author and the places. What a label was is not kept.
+         */
+        get: operations["list_redactions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/restatements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restate a metric
+         * @description Starts a job that reads the recorded days of a metric again under its newest definition, and writes a correction for each day whose
+         *     value differs. The records stay. Days that were corrected by hand or withdrawn are left as they are, and so are those of which the
+         *     platform has lost rows since, unless `accept_loss` is true. The job's `restatement` says what changed, or with `dry_run` what
+         *     would. A job that was stopped continues when it is requested again. While it runs, an equal request returns the same job; another
+         *     restatement of the store ends as `busy`. For the role admin.
+         */
+        post: operations["restate"];
         delete?: never;
         options?: never;
         head?: never;
@@ -901,13 +1007,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/rest/v1/rpc/daily_metrics_as_of": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Rows of daily_metrics as they were known at an instant */
+        get: operations["read_daily_metrics_as_of"];
+        put?: never;
+        /** Rows of daily_metrics as they were known at an instant */
+        post: operations["daily_metrics_as_of"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /** @description A rule and its state. */
         AlertEntry: {
-            /** @description The channels that it is told on. */
+            /** @description The channels that are notified of it. */
             channels: string[];
             is_silenced: boolean;
             labels: {
@@ -1142,10 +1266,15 @@ export interface components {
             /** @description The value of the earlier day. */
             value: components["schemas"]["Decimal"];
         };
-        /** @description The value in force of a day before and after a correction; null where it is withdrawn. */
+        /** @description The value in force of a day before and after a correction; null where it is withdrawn, or of no rows. */
         ChangeEntry: {
             after?: components["schemas"]["Decimal"] | null;
             before?: components["schemas"]["Decimal"] | null;
+            /**
+             * Format: int32
+             * @description The number of the day's last revision before this correction; 0 where it had none.
+             */
+            last_revision: number;
             metric_category: string;
             /** Format: date */
             metric_date: string;
@@ -1153,12 +1282,15 @@ export interface components {
             metric_type: "count" | "average" | "percentage" | "aggregate";
             recorded_value: components["schemas"]["Decimal"];
         };
-        /** @description A day whose recount differs from its record. */
+        /** @description A day whose recount differs from its value in force. */
         ChangedDay: {
-            /** @description The recounted value less the recorded one: negative where rows were deleted since, positive where rows arrived late. */
+            /** @description The recounted value less the one in force: negative where rows were deleted since, positive where rows arrived late. */
             difference: components["schemas"]["Decimal"];
+            /** @description The value in force: that of the record, or of its correction. */
+            in_force: components["schemas"]["Decimal"];
             /** Format: date */
             metric_date: string;
+            /** @description The value of the record. */
             recorded: components["schemas"]["Decimal"];
             /** @description The value that the platform's present rows give. */
             recounted: components["schemas"]["Decimal"];
@@ -1170,6 +1302,12 @@ export interface components {
              * @description The last finished day.
              */
             last_finished: string;
+        };
+        /** @description Whose actors are the cohort of a day: those with a row of this source on it. */
+        Cohort: string | components["schemas"]["CohortRows"];
+        CohortRows: {
+            filter?: components["schemas"]["Filter"];
+            source: string;
         };
         /** @description What to collect. */
         CollectRequest: {
@@ -1231,11 +1369,16 @@ export interface components {
         };
         /** @description A day to put right, by exactly one of `value`, `withdraw` and `take_back`. */
         CorrectedDay: {
+            /**
+             * Format: int32
+             * @description `last_revision` of the answer to a dry run: if another correction of the day was made since, the request is refused with 409.
+             */
+            after_revision?: number | null;
             /** Format: date */
             date: string;
             /**
-             * @description The sample size, the numerator and denominator, or the labels of the value. By default an average keeps the size of its
-             *     sample, and a percentage its denominator; a breakdown needs them.
+             * @description The sample size, the numerator and denominator, or the labels of the value, which must make it. By default an average keeps the
+             *     size of its sample, and a percentage its denominator; a breakdown needs them, and so does a day that had no rows.
              */
             metadata?: {
                 [key: string]: unknown;
@@ -1257,7 +1400,7 @@ export interface components {
             /** @description The user or key that made it, or `cli:<system user>`. */
             author: string;
             /** @enum {string} */
-            basis: "manual" | "reconstruction";
+            basis: "manual" | "reconstruction" | "redaction";
             /**
              * Format: uuid
              * @description The same for all corrections that were made at once.
@@ -1270,7 +1413,7 @@ export interface components {
             created_at: string;
             /**
              * Format: int32
-             * @description The version of the definition of a reconstruction.
+             * @description The version of the definition of a reconstruction, and of a value by hand that replaces one.
              */
             definition_version?: number | null;
             /** @description Whether it decides the value of its day now. */
@@ -1375,6 +1518,7 @@ export interface components {
         Decimal: number;
         /** @description A definition that was created or changed, or was already the same. */
         DefinedAnswer: components["schemas"]["DefinitionEntry"] & {
+            earlier_days?: components["schemas"]["EarlierDays"] | null;
             /** @description Parts of the definition that may be mistakes. */
             warnings: components["schemas"]["InvalidParameter"][];
         };
@@ -1400,6 +1544,8 @@ export interface components {
             format_pattern: string;
             /** @description The heading under which a dashboard lists it; empty for none. */
             group: string;
+            /** @description Present and true if the metric has labels: its metadata have a value for each of them. */
+            has_labels?: boolean;
             /** @description Whether the overview of a dashboard shows it. */
             headline: boolean;
             is_active: boolean;
@@ -1532,16 +1678,17 @@ export interface components {
             /** Format: date */
             to: string;
         };
-        /** @description A recorded value that the platform's present rows no longer give. */
+        /** @description A value of a recorded day that the platform's present rows no longer give. */
         DriftEntry: {
-            /** @description The recounted value less the recorded one. */
+            /** @description The recounted value less the one in force. */
             difference: components["schemas"]["Decimal"];
+            /** @description The value that was in force when it was counted again: that of the record, or of its correction. */
+            in_force: components["schemas"]["Decimal"];
             metric_category: string;
             /** Format: date */
             metric_date: string;
             /** @enum {string} */
             metric_type: "count" | "average" | "percentage" | "aggregate";
-            recorded: components["schemas"]["Decimal"];
             recounted: components["schemas"]["Decimal"];
             /** Format: date-time */
             recounted_at: string;
@@ -1573,6 +1720,18 @@ export interface components {
             metric_category: string;
             metric_type: string;
         };
+        /** @description Recorded days of a metric that were recorded under another meaning than that of its definition. */
+        EarlierDays: {
+            /** @description Whether `POST /api/v1/restatements` can read them again under the newest definition; `dry_run` shows what would change. */
+            can_be_restated: boolean;
+            days: number;
+            /** Format: date */
+            from: string;
+            /** Format: date */
+            to: string;
+        };
+        /** @description The body of a request that has no members. It may be empty or `{}`. */
+        EmptyRequest: Record<string, never>;
         /** @description The number of rows created before the end of the day and not soft-deleted by then. */
         ExistingMetric: {
             /** @enum {boolean} */
@@ -1646,6 +1805,39 @@ export interface components {
             /** Format: date */
             to: string;
         };
+        /**
+         * @description The actors of a state, as the `window_days` days that end with the day compare with as many days before them: `new`,
+         *     `retained` and `resurrected` ones are active in the window, `churned` ones only before. Give either `source` or `sources`.
+         */
+        GrowthMetric: {
+            /** @enum {boolean} */
+            active?: true;
+            /** @enum {string} */
+            backfill?: "manual" | "auto";
+            dashboard?: components["schemas"]["DashboardPlace"];
+            description?: string;
+            /** @description The name that dashboards show; by default the name of the metric with spaces. */
+            display_name?: string;
+            expected?: components["schemas"]["ExpectedValues"];
+            filter?: components["schemas"]["Filter"];
+            /** @description The number format for dashboards, as in `0,0`. */
+            format_pattern?: string;
+            /** @enum {string} */
+            measure: "growth";
+            source?: string;
+            sources?: string[];
+            /** @enum {string} */
+            state: "new" | "retained" | "resurrected" | "churned";
+            /** @enum {string} */
+            type?: "count";
+            /** @description The unit of the value; by default `count`, `average`, `percentage` or `labels`, depending on the type. */
+            unit?: string;
+            /**
+             * Format: int32
+             * @description By default 1.
+             */
+            window_days?: number;
+        };
         HealthResponse: {
             alerts: components["schemas"]["AlertsHealth"];
             anomalies: components["schemas"]["AnomaliesHealth"];
@@ -1686,7 +1878,7 @@ export interface components {
             detail: string;
             parameter: string;
         };
-        /** @description A run that a request started. */
+        /** @description A job that a request or the schedule started. */
         JobAnswer: {
             actor: string;
             /** @description The number of records that already existed and were not changed. */
@@ -1704,9 +1896,12 @@ export interface components {
             /** Format: uuid */
             id: string;
             /** @enum {string} */
-            kind: "collect" | "backfill";
+            kind: "collect" | "backfill" | "restate";
+            /** @description Why it was requested, where that is said. */
+            reason?: string | null;
             /** @description The number of records written. */
             recorded?: number | null;
+            restatement?: components["schemas"]["RestatementAnswer"] | null;
             /**
              * Format: uuid
              * @description The entry in the collection log: `/api/v1/runs/{run_id}`.
@@ -1806,6 +2001,8 @@ export interface components {
             host: string;
             /** @description Whether a process holds the leader's lock. While no process holds it, nothing is collected on schedule. */
             is_alive: boolean;
+            /** @description Whether a process holds the lock and has written no heartbeat for 6 minutes: it hangs, and keeps the others from taking over. */
+            is_silent: boolean;
             /** Format: int32 */
             process_id: number;
             /**
@@ -1877,7 +2074,7 @@ export interface components {
             window_days?: number;
         };
         /** @description A metric, by the measure that computes it. */
-        MetricDeclaration: components["schemas"]["CreatedMetric"] | components["schemas"]["ExistingMetric"] | components["schemas"]["DistinctActorsMetric"] | components["schemas"]["DistinctMetric"] | components["schemas"]["AverageMetric"] | components["schemas"]["SumMetric"] | components["schemas"]["MinimumMetric"] | components["schemas"]["MaximumMetric"] | components["schemas"]["MedianMetric"] | components["schemas"]["QuantileMetric"] | components["schemas"]["RatioMetric"] | components["schemas"]["BreakdownMetric"] | components["schemas"]["SqlMetric"];
+        MetricDeclaration: components["schemas"]["CreatedMetric"] | components["schemas"]["ExistingMetric"] | components["schemas"]["DistinctActorsMetric"] | components["schemas"]["DistinctMetric"] | components["schemas"]["AverageMetric"] | components["schemas"]["SumMetric"] | components["schemas"]["MinimumMetric"] | components["schemas"]["MaximumMetric"] | components["schemas"]["MedianMetric"] | components["schemas"]["QuantileMetric"] | components["schemas"]["RatioMetric"] | components["schemas"]["RetentionMetric"] | components["schemas"]["GrowthMetric"] | components["schemas"]["BreakdownMetric"] | components["schemas"]["SqlMetric"];
         /** @description Consecutive days without a record of a metric, for the same reason. */
         MetricGap: {
             /** @enum {string} */
@@ -1984,7 +2181,7 @@ export interface components {
             until?: string | null;
         };
         PlatformHealth: {
-            /** @description Why it lags, or why that cannot be told. */
+            /** @description Why it lags, or why its lag cannot be determined. */
             explanation?: string | null;
             /**
              * Format: int64
@@ -2047,11 +2244,17 @@ export interface components {
         PointProvenance: "observed" | "reconstructed" | "corrected" | "mixed";
         /** @description What a definition gives on the last days. */
         PreviewAnswer: {
+            /** @description What the platform's present rows do not tell of past days, a sentence each. */
+            cannot_know: string[];
             /** @description The last 14 finished days; empty where past values cannot be computed. */
             days: components["schemas"]["PreviewDay"][];
             format_pattern: string;
             /** @description Why there are no values. */
             left_out?: string | null;
+            /** @description How the values of several days are combined, which tells whether the labels of a breakdown add up. */
+            roll_up: components["schemas"]["RollUp"];
+            /** @description The SQL that was run on the platform. */
+            statements: components["schemas"]["PreviewStatement"][];
             /** @description The unit and the number format that the metric would have. */
             unit: string;
             /** @description Parts of the definition that may be mistakes. */
@@ -2061,7 +2264,16 @@ export interface components {
         PreviewDay: {
             /** Format: date */
             date: string;
+            /** @description The metadata that the record would have, such as the labels of a breakdown; null where there is no value. */
+            metadata?: Record<string, never> | null;
             value?: components["schemas"]["Decimal"] | null;
+        };
+        /** @description A statement that reads the platform. */
+        PreviewStatement: {
+            purpose: string;
+            /** @description The names of the sources that it reads. */
+            sources: string[];
+            sql: string;
         };
         /** @description A problem document. */
         Problem: {
@@ -2191,8 +2403,55 @@ export interface components {
              * @description When the newest recount was made; null: none in 30 days.
              */
             last_recounted_at?: string | null;
-            /** @description How many recorded values were counted again; 20,000 at most. */
+            /** @description How many values of recorded days were counted again; 20,000 at most. */
             recounted: number;
+        };
+        /** @description The values of a metric that had the label. */
+        RedactedMetricEntry: {
+            /**
+             * Format: date
+             * @description The first day.
+             */
+            from: string;
+            metric_category: string;
+            /** @enum {string} */
+            metric_type: "count" | "average" | "percentage" | "aggregate";
+            /** @description How many records had it. */
+            records: number;
+            /** @description How many corrections of records had it. */
+            revisions: number;
+            /**
+             * Format: date
+             * @description The last day.
+             */
+            to: string;
+        };
+        /** @description Texts that named the label. */
+        RedactedTextsEntry: {
+            /** @description The table and the column, such as `annotations.text`. */
+            place: string;
+            texts: number;
+        };
+        /** @description A label that was replaced by a placeholder. What the label was is not kept. */
+        RedactionEntry: {
+            /** @description `cli:<system user>`: labels cannot be redacted over HTTP. */
+            author: string;
+            /**
+             * Format: date-time
+             * @description By the clock of the store's database.
+             */
+            created_at: string;
+            /** @description The metrics whose breakdowns had the label. */
+            metrics: components["schemas"]["RedactedMetricEntry"][];
+            /** @description The name that replaces the label wherever the store had it. */
+            placeholder: string;
+            reason: string;
+            /** @description The texts that named the label. */
+            texts: components["schemas"]["RedactedTextsEntry"][];
+        };
+        RedactionsResponse: {
+            /** @description Newest first. */
+            redactions: components["schemas"]["RedactionEntry"][];
         };
         /** @description An error as `{code, details, hint, message}`. Codes are PostgREST's own (`PGRST…`) or PostgreSQL's. */
         RestError: {
@@ -2201,8 +2460,105 @@ export interface components {
             hint?: string | null;
             message: string;
         };
-        /** @description The body may be empty or `{}`. */
-        ResumeRequest: Record<string, never>;
+        /** @description Which records are read again, and why. */
+        RestateBody: {
+            /** @description Whether days are restated of which the platform has lost rows since they were recorded; by default false. */
+            accept_loss?: boolean;
+            /** @description Whether the days are only compared, and nothing is written; by default false. */
+            dry_run?: boolean;
+            /**
+             * Format: date
+             * @description The first day; by default the first recorded one.
+             */
+            from?: string | null;
+            /** @description An active metric. */
+            metric: string;
+            /** @description Why, for everyone who reads the values: 1 to 1,000 characters; may be left out of a dry run. */
+            reason?: string | null;
+            /**
+             * Format: date
+             * @description The last day; by default the last recorded one.
+             */
+            to?: string | null;
+        };
+        /** @description The values of a day that a restatement corrects. */
+        RestatedEntry: {
+            after: components["schemas"]["Decimal"];
+            /** @description The value in force before. */
+            before: components["schemas"]["Decimal"];
+            difference: components["schemas"]["Decimal"];
+            /** Format: date */
+            metric_date: string;
+            recorded_value: components["schemas"]["Decimal"];
+            /** @description Whether the platform has lost rows of the day since it was recorded. */
+            rows_lost: boolean;
+        };
+        /** @description What a restatement corrected, or with `dry_run` would correct. */
+        RestatementAnswer: {
+            /** @description What no reading of past days can know. */
+            cannot_know: string[];
+            /** @description The number of days that were left as they are because they were corrected by hand, or withdrawn. */
+            corrected_by_hand: number;
+            /** @description The number of days that were corrected, or would be. */
+            days_changed: number;
+            /**
+             * Format: int32
+             * @description The version of the definition by which the days were read.
+             */
+            definition_version: number;
+            dry_run: boolean;
+            /** Format: date */
+            from: string;
+            /** @description The ten largest differences, the largest first. */
+            largest: components["schemas"]["RestatedEntry"][];
+            metric_category: string;
+            /** @description The number of days for which the present rows have no valid value. */
+            no_value: number;
+            /** @description The number of days that were left as they are because the platform has lost rows of them since they were recorded. */
+            rows_lost: number;
+            /** Format: date */
+            to: string;
+            /** @description The number of days that agree with the platform. */
+            unchanged: number;
+        };
+        /**
+         * @description The share of the actors of an earlier day, its cohort, who are active in the `window_days` days that end with the day. Give
+         *     either `source` or `sources`.
+         */
+        RetentionMetric: {
+            /** @enum {boolean} */
+            active?: true;
+            /**
+             * Format: int32
+             * @description How many days the day of the cohort lies back.
+             */
+            after_days: number;
+            /** @enum {string} */
+            backfill?: "manual" | "auto";
+            /** @description Where cohorts are taken from; by default they are the actors whose first row is on the day. */
+            cohort?: components["schemas"]["Cohort"];
+            dashboard?: components["schemas"]["DashboardPlace"];
+            description?: string;
+            /** @description The name that dashboards show; by default the name of the metric with spaces. */
+            display_name?: string;
+            expected?: components["schemas"]["ExpectedValues"];
+            filter?: components["schemas"]["Filter"];
+            /** @description The number format for dashboards, as in `0,0`. */
+            format_pattern?: string;
+            /** @enum {string} */
+            measure: "retention";
+            source?: string;
+            sources?: string[];
+            /** @enum {string} */
+            type?: "percentage";
+            /** @description The unit of the value; by default `count`, `average`, `percentage` or `labels`, depending on the type. */
+            unit?: string;
+            /**
+             * Format: int32
+             * @description By default 1; at most `after_days` + 1.
+             */
+            window_days?: number;
+        };
         /**
          * @description How the values of several days combine into one.
          * @enum {string}
@@ -2261,7 +2617,7 @@ export interface components {
             last_7_days: components["schemas"]["RunsWindow"];
             /**
              * Format: double
-             * @description How long the newest collection took that recorded something; null: none did in 30 days.
+             * @description The duration of the newest collection that recorded a value, in seconds; null if none did in 30 days.
              */
             last_duration_seconds?: number | null;
             /**
@@ -2304,6 +2660,8 @@ export interface components {
             format_pattern: string;
             /** @description The days without a record, whatever the interval. */
             gaps: components["schemas"]["SeriesGap"][];
+            /** @description Present and true if the metric has labels: the metadata of its points have a value for each of them. */
+            has_labels?: boolean;
             interval: components["schemas"]["Interval"];
             is_active: boolean;
             metric_category: string;
@@ -2372,6 +2730,8 @@ export interface components {
         SessionResponse: {
             /** @description Whether it may list, create and revoke API keys. */
             manages_keys: boolean;
+            /** @description How many points a series of an answer has at most (`query.max_points`). */
+            max_points: number;
             /** @description Whether the server runs open, so that every request has all scopes. */
             open: boolean;
             /**
@@ -2381,9 +2741,9 @@ export interface components {
             readers: string[];
             /** @description `anonymous`, `reader`, `admin` or `service`. */
             role: string;
-            /** @description What it may do: `read`, `log`, `collect`, `define`. */
+            /** @description The scopes of the principal: `read`, `log`, `collect`, `define`, `correct`. */
             scopes: string[];
-            /** @description Whether a session says so, which can be ended. */
+            /** @description Whether the principal comes from a browser session, which the user can end. */
             signed_in: boolean;
             /** @description The server's version. */
             version: string;
@@ -2411,9 +2771,9 @@ export interface components {
             /** @description Null: all rules. */
             rule?: string | null;
         };
-        /** @description A time during which it is not told that alerts fire. */
+        /** @description A period during which no notification is sent that alerts fire. */
         SilenceRequest: {
-            /** @description Why, for those who wonder. */
+            /** @description The reason, which readers of the alerts see. */
             reason: string;
             /** @description The rule; null: all rules. */
             rule?: string | null;
@@ -4035,6 +4395,7 @@ export interface operations {
                 /** @description Categories, separated by commas; all metrics by default */
                 category?: string;
                 state?: "all" | "in_force";
+                basis?: "manual" | "reconstruction" | "redaction";
                 /** @description The corrections that were made until this instant, as in 2025-01-31T12:00:00Z, or until the end of this day; by default now */
                 as_of?: string;
                 /** @description The maximum number of corrections on a page, from 1 to 200; 50 by default */
@@ -5039,7 +5400,7 @@ export interface operations {
     events: {
         parameters: {
             query?: {
-                /** @description The `marker` of a page of the dashboard: if something changed after that page was made, the stream begins with `changed` */
+                /** @description The `store_version` of a page of the dashboard: if something changed after that page was made, the stream begins with `changed` */
                 since?: string;
             };
             header?: never;
@@ -5401,6 +5762,126 @@ export interface operations {
             };
         };
     };
+    export_corrections: {
+        parameters: {
+            query?: {
+                format?: "csv" | "json" | "ndjson" | "parquet";
+                /** @description CSV: `true` adds a byte order mark at the beginning, from which Excel recognises UTF-8 */
+                bom?: boolean;
+                /** @description CSV: `true` cuts cells to 32,767 characters, the limit of spreadsheets */
+                cut_cells?: boolean;
+                /** @description The first corrected day, `YYYY-MM-DD`; by default there is no first one */
+                from?: string;
+                /** @description The last corrected day, `YYYY-MM-DD`; by default there is no last one */
+                to?: string;
+                /** @description Categories, separated by commas; all metrics by default */
+                category?: string;
+                state?: "all" | "in_force";
+                basis?: "manual" | "reconstruction" | "redaction";
+                /** @description The corrections that were made until this instant, as in 2025-01-31T12:00:00Z, or until the end of this day; by default now */
+                as_of?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                    "application/json": Record<string, never>[];
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            /** @description A parameter or the body is wrong; `errors` names each parameter */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Credentials are missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role lacks the required scope */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The URI is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The values have more digits than Parquet can store, or, in an export of series, do not add up over days */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the details */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     export_definitions: {
         parameters: {
             query?: {
@@ -5577,6 +6058,116 @@ export interface operations {
             };
             /** @description No metric is defined: run `daymark apply` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The URI is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The values have more digits than Parquet can store, or, in an export of series, do not add up over days */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the details */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_redactions: {
+        parameters: {
+            query?: {
+                format?: "csv" | "json" | "ndjson" | "parquet";
+                /** @description CSV: `true` adds a byte order mark at the beginning, from which Excel recognises UTF-8 */
+                bom?: boolean;
+                /** @description CSV: `true` cuts cells to 32,767 characters, the limit of spreadsheets */
+                cut_cells?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                    "application/json": Record<string, never>[];
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            /** @description A parameter or the body is wrong; `errors` names each parameter */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Credentials are missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role lacks the required scope */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5907,6 +6498,159 @@ export interface operations {
             };
             /** @description The URI is too long */
             414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the details */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The job */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EmptyRequest"];
+            };
+        };
+        responses: {
+            /** @description The job had ended */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobAnswer"];
+                };
+            };
+            /** @description The job is asked to stop */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobAnswer"];
+                };
+            };
+            /** @description A parameter or the body is wrong; `errors` names each parameter */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Credentials are missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role lacks the required scope */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No job has this id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive within half of `http.request_timeout_seconds` */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another server runs the job */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The URI is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not JSON */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6661,6 +7405,232 @@ export interface operations {
             };
         };
     };
+    list_redactions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The redactions */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RedactionsResponse"];
+                };
+            };
+            /** @description A parameter or the body is wrong; `errors` names each parameter */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Credentials are missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role lacks the required scope */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The URI is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the details */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RestateBody"];
+            };
+        };
+        responses: {
+            /** @description The job was started, or an equal one is running. `Location` is its path. */
+            202: {
+                headers: {
+                    /** @description The path of the job */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobAnswer"];
+                };
+            };
+            /** @description A parameter or the body is wrong; `errors` names each parameter */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Credentials are missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role lacks the required scope */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive within half of `http.request_timeout_seconds` */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No metric is defined */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The URI is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the details */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     runs: {
         parameters: {
             query?: {
@@ -7092,7 +8062,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ResumeRequest"];
+                "application/json": components["schemas"]["EmptyRequest"];
             };
         };
         responses: {
@@ -8583,6 +9553,394 @@ export interface operations {
             };
             /** @description The URI is too long */
             414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` is the wait in seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The headers are too large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The server failed; its log has the details */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The server is overloaded or too slow, or cannot reach its store or the platform; `Retry-After` is the wait in seconds */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+        };
+    };
+    read_daily_metrics_as_of: {
+        parameters: {
+            query: {
+                /** @description Columns, separated by commas: `value`; `day:metric_date` to rename; `value::text` to cast */
+                select?: string;
+                /** @description The columns to sort by, as in `metric_date.desc,value.asc.nullslast` */
+                order?: string;
+                /** @description The maximum number of rows, up to 10000 */
+                limit?: string;
+                /** @description The number of rows to skip, up to 100000 */
+                offset?: string;
+                /** @description `(value.gt.5,value.is.null)` */
+                or?: string;
+                /** @description `(value.gt.5,value.lt.9)` */
+                and?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                id?: string;
+                /** @description `eq.2025-01-31`, `gte.2025-01-01`, `in.(2025-01-01,2025-01-02)`, and so on */
+                metric_date?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                metric_type?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                metric_category?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                value?: string;
+                /** @description `is.null` or `not.is.null` */
+                metadata?: string;
+                /** @description `is.null` or `not.is.null` */
+                judgement?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                provenance?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                recorded_value?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                revision?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                definition_version?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                collection_id?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                collection_timestamp?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                created_at?: string;
+                /** @description The instant, as in `2025-01-31T12:00:00Z` */
+                as_of: string;
+            };
+            header?: {
+                /** @description The numbers of the first and the last row, counted from 0, as in `0-24` */
+                Range?: string;
+                /** @description `count=exact` adds the number of all rows to `Content-Range` */
+                Prefer?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The rows; with `Accept: application/vnd.pgrst.object+json`, the only row as an object */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["daily_metrics"][];
+                    "application/vnd.pgrst.object+json": components["schemas"]["daily_metrics"];
+                };
+            };
+            /** @description Some of the matching rows */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["daily_metrics"][];
+                    "application/vnd.pgrst.object+json": components["schemas"]["daily_metrics"];
+                };
+            };
+            /** @description The request is wrong; `message` and `hint` describe the mistake */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description Credentials are missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The role does not permit this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description No table or function has this name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description One object was requested but the result has not exactly one row, or the requested media type is not available */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The request asks for more rows or bytes than one answer can have, or the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The URI is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The range has no rows */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` is the wait in seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The headers are too large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The server failed; its log has the details */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The server is overloaded or too slow, or cannot reach its store or the platform; `Retry-After` is the wait in seconds */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+        };
+    };
+    daily_metrics_as_of: {
+        parameters: {
+            query?: {
+                /** @description Columns, separated by commas: `value`; `day:metric_date` to rename; `value::text` to cast */
+                select?: string;
+                /** @description The columns to sort by, as in `metric_date.desc,value.asc.nullslast` */
+                order?: string;
+                /** @description The maximum number of rows, up to 10000 */
+                limit?: string;
+                /** @description The number of rows to skip, up to 100000 */
+                offset?: string;
+                /** @description `(value.gt.5,value.is.null)` */
+                or?: string;
+                /** @description `(value.gt.5,value.lt.9)` */
+                and?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                id?: string;
+                /** @description `eq.2025-01-31`, `gte.2025-01-01`, `in.(2025-01-01,2025-01-02)`, and so on */
+                metric_date?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                metric_type?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                metric_category?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                value?: string;
+                /** @description `is.null` or `not.is.null` */
+                metadata?: string;
+                /** @description `is.null` or `not.is.null` */
+                judgement?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                provenance?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                recorded_value?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                revision?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                definition_version?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                collection_id?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                collection_timestamp?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                created_at?: string;
+            };
+            header?: {
+                /** @description The numbers of the first and the last row, counted from 0, as in `0-24` */
+                Range?: string;
+                /** @description `count=exact` adds the number of all rows to `Content-Range` */
+                Prefer?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** Format: date-time */
+                    as_of: string;
+                };
+            };
+        };
+        responses: {
+            /** @description The rows; with `Accept: application/vnd.pgrst.object+json`, the only row as an object */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["daily_metrics"][];
+                    "application/vnd.pgrst.object+json": components["schemas"]["daily_metrics"];
+                };
+            };
+            /** @description Some of the matching rows */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["daily_metrics"][];
+                    "application/vnd.pgrst.object+json": components["schemas"]["daily_metrics"];
+                };
+            };
+            /** @description The request is wrong; `message` and `hint` describe the mistake */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description Credentials are missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The role does not permit this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description No table or function has this name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description One object was requested but the result has not exactly one row, or the requested media type is not available */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The request asks for more rows or bytes than one answer can have, or the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The URI is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The range has no rows */
+            416: {
                 headers: {
                     [name: string]: unknown;
                 };

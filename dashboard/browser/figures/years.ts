@@ -36,6 +36,33 @@ async function moves(page: Page, isBrushing: boolean): Promise<number[]> {
   );
 }
 
+/** How long the page is busy until it shows another range, which is before the server's answer, with the layout that follows. */
+async function steps(page: Page): Promise<number[]> {
+  const times: number[] = [];
+  for (let step = 0; step < STEPS; step++) {
+    const name = step % 2 ? "Later" : "Earlier";
+    times.push(
+      await page.evaluate(async (name) => {
+        const panels = document.querySelector(".panels") as HTMLElement;
+        const button = [...document.querySelectorAll("button")].find((one) => one.textContent === name);
+        const began = performance.now();
+        const drawn = new Promise<number>((resolve) => {
+          const observer = new MutationObserver(() => {
+            observer.disconnect();
+            void document.body.offsetHeight;
+            resolve(performance.now() - began);
+          });
+          observer.observe(panels, { subtree: true, childList: true, attributes: true, characterData: true });
+        });
+        button?.click();
+        return await drawn;
+      }, name),
+    );
+    await settled(page);
+  }
+  return times;
+}
+
 export async function manyYears(browser: Browser): Promise<void> {
   const { site, names } = await generated(365 * YEARS, SERIES);
   try {
@@ -52,6 +79,7 @@ export async function manyYears(browser: Browser): Promise<void> {
     report(`${YEARS} years of ${SERIES} series, thinned to months: the largest answer`, largest, "bytes", { atMost: 30_000 });
     report("… a move of the pointer, 95 of 100 within", percentile(await moves(page, false), 0.95), "ms", { atMost: 16 });
     report("… a step of marking a part, 95 of 100 within", percentile(await moves(page, true), 0.95), "ms", { atMost: 16 });
+    report("… moving in time, until the other range is drawn, 95 of 100 within", percentile(await steps(page), 0.95), "ms", { atMost: 16 });
     const drawn: number[] = [];
     for (let step = 0; step < STEPS; step++) {
       const began = Date.now();

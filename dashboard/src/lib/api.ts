@@ -9,6 +9,8 @@ import {
   type Series,
   type SeriesQuery,
 } from "@daymark/client";
+import { connection } from "./connection.svelte.ts";
+import { isSameMetric, oneOfEach } from "./identity.ts";
 
 export { answered, DaymarkError };
 export type { LatestResponse, Series };
@@ -40,8 +42,20 @@ export type Version = Schemas["VersionAnswer"];
 export type AnomaliesAnswer = Schemas["AnomaliesResponse"];
 export type Judgement = Schemas["ValueJudgement"];
 export type SqlAnswer = Schemas["SqlAnswer"];
+export type Correction = Schemas["CorrectionEntry"];
+export type CorrectRequest = Schemas["CorrectRequest"];
+export type CorrectedAnswer = Schemas["CorrectedAnswer"];
+export type Redaction = Schemas["RedactionEntry"];
+export type Recounts = Schemas["RecountsResponse"];
 
-export const daymark = createDaymark({ url: typeof location === "undefined" ? "" : location.origin });
+/** Sends a request, and notes the pause (`Retry-After`) of an answer that says that the rate limit is exceeded. */
+async function ask(request: Request): Promise<Response> {
+  const response = await fetch(request);
+  if (response.status === 429) connection.pause(Number(response.headers.get("retry-after")));
+  return response;
+}
+
+export const daymark = createDaymark({ url: typeof location === "undefined" ? "" : location.origin, fetch: ask });
 
 /** Series with the range that they are of: the server cuts it at the last finished day. */
 export interface SeriesSet {
@@ -51,18 +65,18 @@ export interface SeriesSet {
   series: Series[];
 }
 
-/** Every series of a query, page after page. */
+/** Every series of a query, page after page, one for each name. */
 export async function seriesOf(query: SeriesQuery & { from: string; to: string }): Promise<SeriesSet> {
   const first = await answered(daymark.GET("/api/v1/metrics", { params: { query } }));
   const series = [...first.series];
   if (first.next_cursor != null) {
     for await (const next of everySeries(daymark, { ...query, cursor: first.next_cursor })) {
       const last = series.at(-1);
-      const goesOn = next.part && last?.metric_category === next.metric_category && last.interval === next.interval;
+      const goesOn = next.part && last !== undefined && isSameMetric(last, next) && last.interval === next.interval;
       // With metadata, a page may end within a series.
       if (goesOn) last.points.push(...next.points);
       else series.push(next);
     }
   }
-  return { from: first.from, to: first.to, zone: first.time_zone, series };
+  return { from: first.from, to: first.to, zone: first.time_zone, series: oneOfEach(series) };
 }

@@ -27,13 +27,6 @@ export function daysBetween(from: IsoDate, to: IsoDate): number {
   return Math.round((millis(to) - millis(from)) / DAY_MS) + 1;
 }
 
-/** The same day of another year; the 29th of February becomes the 28th. */
-export function addYears(date: IsoDate, years: number): IsoDate {
-  const year = String(Number(date.slice(0, 4)) + years).padStart(4, "0");
-  const same = `${year}${date.slice(4)}`;
-  return isDate(same) ? same : `${year}-02-28`;
-}
-
 const formats = new Map<string, Intl.DateTimeFormat>();
 
 function formatter(name: string, options: Intl.DateTimeFormatOptions, locale?: string): Intl.DateTimeFormat {
@@ -74,6 +67,60 @@ export function instant(time: string, zone: string, locale?: string): string {
   } catch {
     // A zone that this browser does not know.
     return time;
+  }
+}
+
+/** The day that it is in the zone, or in UTC where this browser does not know the zone. */
+export function todayIn(zone: string, now = new Date()): IsoDate {
+  try {
+    // The locale whose order of a date is that of ISO 8601.
+    return new Intl.DateTimeFormat("sv-SE", { timeZone: zone }).format(now);
+  } catch {
+    return now.toISOString().slice(0, 10);
+  }
+}
+
+/** What the clocks of the zone show at an instant: a date, and a time such as `00:15:00`. UTC, where this browser does not know the zone. */
+function wallClock(ms: number, zone: string): { date: IsoDate; time: string } {
+  try {
+    const [date = "", time = ""] = formatter(`wall ${zone}`, { timeZone: zone, dateStyle: "short", timeStyle: "medium" }, "sv-SE")
+      .format(ms)
+      .split(" ");
+    return { date, time };
+  } catch {
+    return { date: iso(ms), time: new Date(ms).toISOString().slice(11, 19) };
+  }
+}
+
+/** The date and the time, such as `00:15`, that the clocks of the zone show at an instant. */
+export function clockAt(time: string, zone: string): { date: IsoDate; time: string } {
+  const shown = wallClock(Date.parse(time), zone);
+  return { date: shown.date, time: shown.time.slice(0, 5) };
+}
+
+/** The instant at which the clocks of the zone show a time of a day, as in `2026-03-01T23:00:00.000Z`. */
+export function instantOf(date: IsoDate, time: string, zone: string): string {
+  const wanted = Date.parse(`${date}T${time}Z`);
+  const ahead = (ms: number) => {
+    const { date, time } = wallClock(ms, zone);
+    return Date.parse(`${date}T${time}Z`) - ms;
+  };
+  // The second step gives the right instant where the clocks of the zone change between `wanted` and that instant.
+  const near = wanted - ahead(wanted);
+  return new Date(wanted - ahead(near)).toISOString();
+}
+
+/** The instant at which the day ends in the zone. */
+export function endOfDay(date: IsoDate, zone: string): string {
+  return instantOf(addDays(date, 1), "00:00", zone);
+}
+
+/** `00:15`: an instant of today in the reporting zone. */
+export function clock(ms: number, zone: string, locale?: string): string {
+  try {
+    return formatter(`clock ${zone}`, { timeStyle: "short", timeZone: zone }, locale).format(ms);
+  } catch {
+    return new Date(ms).toISOString().slice(11, 16);
   }
 }
 

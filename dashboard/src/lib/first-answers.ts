@@ -1,14 +1,15 @@
 /** The answers that the page came with, so that what it asks first needs no round trip. */
-import type { AnomaliesAnswer, Definition, LatestResponse, Session, Status } from "./api.ts";
+import type { AnomaliesAnswer, Definition, LatestResponse, Recounts, Session, Status } from "./api.ts";
 
 interface FirstAnswers {
   /** The version of the store that they are of. */
-  marker?: string;
+  store_version?: string;
   session?: Session;
   latest?: LatestResponse;
   definitions?: { definitions: Definition[] };
   anomalies?: AnomaliesAnswer;
   status?: Status;
+  recounts?: Recounts;
 }
 
 /** What the element of the page holds; nothing where the browser shows a page of its history again, which may be old. */
@@ -23,10 +24,10 @@ function read(): FirstAnswers {
   }
 }
 
-const { marker, definitions, ...answers } = read();
+const { store_version: storeVersion, definitions, ...answers } = read();
 
 /** The version of the store that the answers are of. */
-export const firstMarker = marker;
+export const firstStoreVersion = storeVersion;
 
 /** The answers by the keys of the resources that show them. */
 export const firstAnswers = new Map<string, unknown>(

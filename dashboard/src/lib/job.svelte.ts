@@ -1,18 +1,26 @@
 /** A run that was started from here, followed until it ends. */
-import { answered, daymark, type Job } from "./api.ts";
-import { live } from "./live.svelte.ts";
+import { answered, daymark, DaymarkError, type Job } from "./api.ts";
+import { isRunning, live } from "./live.svelte.ts";
 import { refreshShown } from "./resource.svelte.ts";
 
 /** The time between two looks at a job, in milliseconds: soon at first, later rarely enough for the limit of requests a minute. */
 const [FIRST_PAUSE_MS, LAST_PAUSE_MS] = [400, 3000];
 
+/** Statuses that another request would get again: the job is unknown, or the user may not see it. */
+const FINAL = [401, 403, 404];
+
+const errorOf = (cause: unknown) => (cause instanceof Error ? cause : new Error(String(cause)));
+
 export class RunningJob {
   job = $state.raw<Job>();
+  /** Why the run did not start, or cannot be followed. */
   error = $state.raw<Error>();
+  /** Why the newest request of the run failed; another one follows. */
+  trouble = $state.raw<Error>();
   #isWatched = true;
 
   get isRunning(): boolean {
-    return this.job?.status === "running" || this.job?.status === "queued";
+    return this.job !== undefined && isRunning(this.job);
   }
 
   /** Starts what `ask` asks for, and follows it. */
@@ -26,7 +34,7 @@ export class RunningJob {
   }
 
   async #follow(ask: () => Promise<Job>): Promise<void> {
-    this.error = undefined;
+    this.error = this.trouble = undefined;
     try {
       this.job = await ask();
       let pause = FIRST_PAUSE_MS;
@@ -34,25 +42,39 @@ export class RunningJob {
         const id: string = this.job.id;
         const told = await news(id, pause);
         pause = Math.min(LAST_PAUSE_MS, pause * 1.5);
-        this.job = told ?? (await this.#look(id));
+        this.job = told ?? (await this.#lookUnlessAway(id)) ?? this.job;
       }
     } catch (cause) {
-      this.error = cause instanceof Error ? cause : new Error(String(cause));
+      this.job = undefined;
+      this.error = errorOf(cause);
     }
     await refreshShown();
+  }
+
+  /** The job; `undefined` if the request failed for a reason other than the job, such as an unreachable server. */
+  async #lookUnlessAway(id: string): Promise<Job | undefined> {
+    try {
+      const job = await this.#look(id);
+      this.trouble = undefined;
+      return job;
+    } catch (cause) {
+      if (cause instanceof DaymarkError && FINAL.includes(cause.problem.status)) throw cause;
+      this.trouble = errorOf(cause);
+      return undefined;
+    }
   }
 
   #look(id: string): Promise<Job> {
     return answered(daymark.GET("/api/v1/jobs/{id}", { params: { path: { id } } }));
   }
 
-  /** Stops looking; the run goes on. */
+  /** Stops polling; the run continues. */
   leave(): void {
     this.#isWatched = false;
   }
 }
 
-/** What the server tells of the job within the time, if it does. */
+/** The state of the job, if the server answers within the time. */
 function news(id: string, withinMs: number): Promise<Job | undefined> {
   return new Promise((resolve) => {
     const end = (job?: Job) => {

@@ -3,17 +3,20 @@
  * the server has as many as it may or a proxy lets none through, the page asks from time to time (`resource.svelte.ts`).
  */
 import type { Job } from "./api.ts";
-import { firstMarker } from "./first-answers.ts";
+import { firstStoreVersion } from "./first-answers.ts";
 
 /** How long after the server has refused a stream another one is asked for, in milliseconds. */
 const REFUSED_PAUSE_MS = 60_000;
-/** The shortest time between two refreshes: a backfill commits several times a second. */
-const MIN_PAUSE_MS = 1500;
+/**
+ * The time between two refreshes, in milliseconds. It doubles while changes continue, because a backfill commits several times a
+ * second, a refresh is about ten requests, and a user may send a hundred a minute (`access.rate_limit_per_minute`).
+ */
+const [MIN_PAUSE_MS, MAX_PAUSE_MS] = [2000, 30_000];
 
 class Live {
-  /** Whether the server tells what happens. */
+  /** Whether the stream of events is open. */
   isOpen = $state(false);
-  /** The jobs of the server that run, or ended while the page was open, by id. */
+  /** The jobs of the server that run, or ended while the stream was open, by id. */
   jobs = $state.raw<ReadonlyMap<string, Job>>(new Map());
   #listeners = new Set<(job: Job) => void>();
 
@@ -27,42 +30,71 @@ class Live {
     this.jobs = new Map(this.jobs).set(job.id, job);
     for (const listener of this.#listeners) listener(job);
   }
+
+  /** Forgets the jobs, of which a new stream tells those that run. */
+  forgetJobs(): void {
+    if (this.jobs.size > 0) this.jobs = new Map();
+  }
 }
 
 export const live = new Live();
 
+export const isRunning = ({ status }: Job) => status === "running" || status === "queued";
+
 /**
- * Listens until the returned function is called, and calls `onchange` after changes. A page that is not seen listens to nothing: a
+ * Listens until the returned function is called, and calls `onchange` after changes, once at a time. A page that is not seen listens to nothing: a
  * browser opens only six connections to a server.
  */
-export function listen(onchange: () => void): () => void {
+export function listen(onchange: () => Promise<void>): () => void {
   let source: EventSource | undefined;
   let again: ReturnType<typeof setTimeout> | undefined;
   let due: ReturnType<typeof setTimeout> | undefined;
-  let lastChange = 0;
+  // A page that was just opened has new answers: its first refresh waits as well.
+  let refreshedAt = Date.now();
+  let pauseMs = MIN_PAUSE_MS;
+  let isRefreshing = false;
+  let isMissed = false;
+  let wasOpen = false;
 
   const changed = () => {
-    const wait = Math.max(0, lastChange + MIN_PAUSE_MS - Date.now());
-    due ??= setTimeout(() => {
-      due = undefined;
-      lastChange = Date.now();
-      onchange();
-    }, wait);
+    if (isRefreshing) isMissed = true;
+    else due ??= setTimeout(() => void refresh(), Math.max(0, refreshedAt + pauseMs - Date.now()));
+  };
+  const refresh = async () => {
+    due = undefined;
+    pauseMs = Date.now() - refreshedAt < 2 * MAX_PAUSE_MS ? Math.min(2 * pauseMs, MAX_PAUSE_MS) : MIN_PAUSE_MS;
+    isRefreshing = true;
+    isMissed = false;
+    await onchange();
+    isRefreshing = false;
+    refreshedAt = Date.now();
+    if (isMissed) changed();
+  };
+  const heard = (job: Job) => {
+    live.heard(job);
+    if (isRunning(job)) return;
+    // All changes of the job are committed, so that its end is shown without the longer pause.
+    clearTimeout(due);
+    due = undefined;
+    pauseMs = MIN_PAUSE_MS;
+    changed();
   };
   const close = () => {
     clearTimeout(again);
     source?.close();
     source = undefined;
     live.isOpen = false;
+    live.forgetJobs();
   };
   const open = () => {
     if (source || document.hidden) return;
-    // What changed since the page was made is told at once.
-    source = new EventSource(`/api/v1/events${firstMarker ? `?since=${firstMarker}` : ""}`);
+    // A change since the page was made is reported at once.
+    source = new EventSource(`/api/v1/events${firstStoreVersion ? `?since=${firstStoreVersion}` : ""}`);
     source.onopen = () => {
-      // What happened before is not told.
-      if (lastChange > 0) changed();
-      lastChange ||= 1;
+      // Changes between two streams cause no event.
+      if (wasOpen) changed();
+      wasOpen = true;
+      live.forgetJobs();
       live.isOpen = true;
     };
     source.onerror = () => {
@@ -73,7 +105,7 @@ export function listen(onchange: () => void): () => void {
       again = setTimeout(open, REFUSED_PAUSE_MS);
     };
     source.addEventListener("changed", changed);
-    source.addEventListener("job", (event) => live.heard(JSON.parse(event.data as string) as Job));
+    source.addEventListener("job", (event) => heard(JSON.parse(event.data as string) as Job));
   };
   const onvisibilitychange = () => (document.hidden ? close() : open());
 

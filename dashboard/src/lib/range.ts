@@ -46,19 +46,24 @@ export function widened(range: { from: IsoDate; to: IsoDate }, lastFinished: Iso
   return { from: addDays(to, 1 - 2 * length), to };
 }
 
-/** The most points of a series that the server gives unless it is set up otherwise. */
-export const MAX_POINTS = 365;
+/** The range with half its length around its middle, which is no shorter than a day. */
+export function narrowed(range: { from: IsoDate; to: IsoDate }): Range {
+  const length = daysBetween(range.from, range.to);
+  const kept = Math.max(1, Math.floor(length / 2));
+  const from = addDays(range.from, Math.floor((length - kept) / 2));
+  return { from, to: addDays(from, kept - 1) };
+}
 
 const INTERVALS: Interval[] = ["day", "week", "month", "quarter", "year"];
 
-/** Whether a range has few enough buckets of the interval. */
-export function intervalFits(interval: Interval, from: IsoDate, to: IsoDate): boolean {
+/** Whether a range has at most `most` buckets of the interval, as many as the server answers with. */
+export function intervalFits(interval: Interval, from: IsoDate, to: IsoDate, most: number): boolean {
   const days = daysBetween(from, to);
   // Buckets that the range cuts at either end count, too.
-  return interval === "day" ? days <= MAX_POINTS : days / intervalDays[interval] + 2 <= MAX_POINTS;
+  return interval === "day" ? days <= most : days / intervalDays[interval] + 2 <= most;
 }
 
 /** The interval, or the next longer one that fits. */
-export function fittingInterval(interval: Interval, from: IsoDate, to: IsoDate): Interval {
-  return INTERVALS.slice(INTERVALS.indexOf(interval)).find((longer) => intervalFits(longer, from, to)) ?? "year";
+export function fittingInterval(interval: Interval, from: IsoDate, to: IsoDate, most: number): Interval {
+  return INTERVALS.slice(INTERVALS.indexOf(interval)).find((longer) => intervalFits(longer, from, to, most)) ?? "year";
 }

@@ -9,8 +9,8 @@ import { firstAnswers } from "./first-answers.ts";
 import { live } from "./live.svelte.ts";
 
 /**
- * The time between two checks for news, in milliseconds: while the server answers, while it tells by itself what happens, and while
- * it does not answer.
+ * The time between two checks for news, in milliseconds: while the server answers, while it reports changes by itself, and after a
+ * failed request, which doubles up to the first one.
  */
 const REFRESH_MS = 30_000;
 const LIVE_REFRESH_MS = 300_000;
@@ -34,34 +34,37 @@ export class Resource<T> {
   data = $state.raw<T>();
   error = $state.raw<Error>();
   isLoading = $state(false);
-  #key: string | undefined;
+  /** The question that `data` answers, or that is asked. */
+  key = $state.raw<string>();
   #ask: (() => Promise<T>) | undefined;
   #turn = 0;
   #text = "";
 
   /** Shows the answer of `ask`, which `key` identifies. */
   show(key: string, ask: () => Promise<T>): void {
-    if (key === this.#key) return;
-    this.#key = key;
+    if (key === this.key) return;
+    this.key = key;
     this.#ask = ask;
     const known = kept.get(key);
     this.data = known?.data as T | undefined;
     this.#text = "";
     this.error = undefined;
-    // The server tells of what has changed since the page was made (`live.svelte.ts`).
+    connection.note(this, "");
+    // The server reports what has changed since the page was made (`live.svelte.ts`).
     if (!isNew(key)) void this.refresh();
   }
 
   /** Shows nothing. */
   clear(): void {
-    this.#key = this.#ask = undefined;
+    this.key = this.#ask = undefined;
     this.#turn++;
     this.data = this.error = undefined;
     this.isLoading = false;
+    connection.note(this, "");
   }
 
   async refresh(): Promise<void> {
-    const [key, ask, turn] = [this.#key, this.#ask, ++this.#turn];
+    const [key, ask, turn] = [this.key, this.#ask, ++this.#turn];
     if (key === undefined || ask === undefined) return;
     this.isLoading = true;
     try {
@@ -74,10 +77,12 @@ export class Resource<T> {
       if (text !== this.#text) this.data = data;
       this.#text = text;
       this.error = undefined;
+      connection.note(this, "");
     } catch (cause) {
       if (turn !== this.#turn) return;
       this.error = cause instanceof Error ? cause : new Error(String(cause));
       report(this.error);
+      if (this.data !== undefined && this.error instanceof DaymarkError) connection.note(this, this.error.message);
     } finally {
       if (turn === this.#turn) this.isLoading = false;
     }
@@ -88,6 +93,7 @@ export class Resource<T> {
     shown.add(this as Resource<unknown>);
     return () => {
       shown.delete(this as Resource<unknown>);
+      connection.note(this, "");
     };
   }
 }
@@ -117,9 +123,9 @@ export function forgetAnswers(): void {
 }
 
 function report(error: Error): void {
-  if (!(error instanceof DaymarkError)) return connection.lost();
-  if (error.kind === "unauthenticated") connection.refused = error.message;
-  else if (error.problem.status >= 500) connection.lost();
+  // An answer that is no problem document comes from a proxy that did not reach the server.
+  if (!(error instanceof DaymarkError) || (error.problem.status >= 502 && !error.problem.type.startsWith("urn:daymark:"))) connection.lost();
+  else if (error.kind === "unauthenticated") connection.refused = error.message;
   else connection.answered();
 }
 
@@ -140,27 +146,56 @@ export function resource<T>(question: () => { key: string; ask: () => Promise<T>
 
 /** Asks again for everything that is shown. */
 export async function refreshShown(): Promise<void> {
-  // What is on its way may be from before whatever is to be seen now.
+  // Requests in flight, and the answers that came with the page, may be older than the change that is to be shown.
   onTheirWay.clear();
+  firstAnswers.clear();
   await Promise.all([...shown].map((resource) => resource.refresh()));
+}
+
+let looking: Promise<void> | undefined;
+
+/** Requests everything that is shown, unless that is in progress, or the server has set a pause. */
+export function lookForNews(): Promise<void> {
+  if (Date.now() < connection.busyUntil) return Promise.resolve();
+  looking ??= look().finally(() => (looking = undefined));
+  return looking;
+}
+
+async function look(): Promise<void> {
+  // A single request, the one of the session, shows whether the server is back, or the user has signed in on another page.
+  const [sessionAnswer] = shown;
+  const isClosed = () => connection.lostSince !== undefined || connection.refused !== undefined;
+  if (isClosed()) await sessionAnswer?.refresh();
+  if (isClosed()) return;
+  await refreshShown();
+  // With public reading, a session that has ended becomes an anonymous one.
+  if (connection.refused !== undefined) await sessionAnswer?.refresh();
 }
 
 /** Looks for news until the returned function is called: sooner while the server is away, and not while the page is hidden. */
 export function watchForNews(): () => void {
   let lookedAt = Date.now();
-  const look = () => {
+  let retryMs = RETRY_MS;
+  const lookAgain = async () => {
     lookedAt = Date.now();
-    if (!document.hidden) void refreshShown();
+    if (document.hidden) return;
+    await lookForNews();
+    retryMs = connection.staleReason ? Math.min(2 * retryMs, REFRESH_MS) : RETRY_MS;
   };
   const tick = () => {
-    if (connection.lostSince !== undefined || Date.now() - lookedAt >= (live.isOpen ? LIVE_REFRESH_MS : REFRESH_MS)) look();
+    const isTroubled = connection.lostSince !== undefined || connection.staleReason !== "";
+    const pause = isTroubled ? retryMs : live.isOpen ? LIVE_REFRESH_MS : REFRESH_MS;
+    if (Date.now() - lookedAt >= pause) void lookAgain();
   };
+  // The user may have signed in on another page.
+  const onvisibilitychange = () => (connection.refused === undefined ? tick() : void lookAgain());
+  const ononline = () => void lookAgain();
   const timer = setInterval(tick, RETRY_MS);
-  document.addEventListener("visibilitychange", tick);
-  window.addEventListener("online", look);
+  document.addEventListener("visibilitychange", onvisibilitychange);
+  window.addEventListener("online", ononline);
   return () => {
     clearInterval(timer);
-    document.removeEventListener("visibilitychange", tick);
-    window.removeEventListener("online", look);
+    document.removeEventListener("visibilitychange", onvisibilitychange);
+    window.removeEventListener("online", ononline);
   };
 }

@@ -85,20 +85,23 @@ fn one_cause_is_one_notification() {
         (1..7).contains(&hour) && ["collection_failing", "day_missing", "nothing_recorded"].contains(&rule)
     });
     assert_eq!(shown(&away), [(1, "firing collection_failing"), (7, "resolved collection_failing")]);
-    let unfilled = told(&[], 12, |rule, hour| match rule {
-        "collection_failing" => (1..7).contains(&hour),
-        "day_missing" => (1..9).contains(&hour),
-        _ => false,
-    });
+    let unfilled = |until: i64| {
+        told(&[], 14, move |rule, hour| match rule {
+            "collection_failing" => (1..7).contains(&hour),
+            "day_missing" => (1..until).contains(&hour),
+            _ => false,
+        })
+    };
+    let (fires, over) = ((1, "firing collection_failing"), (7, "resolved collection_failing"));
     assert_eq!(
-        shown(&unfilled),
-        [
-            (1, "firing collection_failing"),
-            (7, "firing day_missing"),
-            (7, "resolved collection_failing"),
-            (9, "resolved day_missing"),
-        ],
-        "what the cause leaves behind is told when the cause is gone"
+        shown(&unfilled(8)),
+        [fires, over],
+        "the missed days are filled within the hour that the rule must hold"
+    );
+    assert_eq!(
+        shown(&unfilled(10)),
+        [fires, over, (8, "firing day_missing"), (10, "resolved day_missing")],
+        "the effects that remain are notified when they last"
     );
 }
 
@@ -198,15 +201,15 @@ fn a_cause_suppresses_its_effects_only_on_its_own_channels() {
         of("ops"),
         [
             (1, "firing collection_failing"),
-            (7, "firing day_missing"),
             (7, "resolved collection_failing"),
+            (8, "firing day_missing"),
             (9, "resolved day_missing"),
         ]
     );
 }
 
 #[test]
-fn a_silenced_cause_keeps_nothing_from_anyone() {
+fn a_silenced_cause_suppresses_no_effect() {
     let silenced = told(&[silence_of("collection_failing", 0, 20)], 12, cause_and_effect);
     assert_eq!(shown(&silenced), [(1, "firing day_missing"), (9, "resolved day_missing")]);
     let later = told(&[silence_of("collection_failing", 3, 20)], 12, |rule, hour| match rule {
@@ -217,8 +220,8 @@ fn a_silenced_cause_keeps_nothing_from_anyone() {
         shown(&later),
         [
             (1, "firing collection_failing"),
-            (7, "firing day_missing"),
             (7, "resolved collection_failing"),
+            (8, "firing day_missing"),
             (9, "resolved day_missing"),
         ],
         "the channel knows of the cause"

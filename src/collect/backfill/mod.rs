@@ -26,7 +26,7 @@ use self::{
     reading::{BackfillReading, Plan},
 };
 use super::{
-    Cancellation, CollectError, Context, EarlierMeaning, Failure, LeftOut,
+    CancellationToken, CollectError, Context, EarlierMeaning, Failure, LeftOut,
     earlier_meanings::earlier_meanings,
     freshness, judging,
     own_clock::{require_clock_of_platform, require_clock_of_store},
@@ -83,7 +83,7 @@ pub async fn backfill(
     context: &Context,
     request: &BackfillRequest,
     progress: &dyn Progress,
-    cancel: &Cancellation,
+    cancel: &CancellationToken,
 ) -> Result<BackfillReport, CollectError> {
     let started = Instant::now();
     let metrics = selection::select(context, &request.only).await?;
@@ -122,7 +122,7 @@ async fn fill(
     work: &Work,
     done: &mut Done,
     progress: &dyn Progress,
-    cancel: &Cancellation,
+    cancel: &CancellationToken,
 ) -> Result<RunStatus, CollectError> {
     let days = missing::days(&work.missing);
     let last_day = days.last().copied().unwrap_or(work.range.to);
@@ -192,7 +192,7 @@ async fn commit(
 }
 
 fn kept(done: usize, total: usize) -> String {
-    format!("{done} of {total} days are recorded and stay; run it again to go on with the rest")
+    format!("{done} of {total} days are recorded and stay; run it again to record the rest")
 }
 
 impl Work {

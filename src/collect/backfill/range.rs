@@ -44,7 +44,7 @@ pub(super) async fn resolve(
     // The first row of all active metrics is used, so that the day does not depend on the requested metrics and is the
     // same as that of `gaps`.
     let active = selection::active(context.tenant.store.as_ref()).await?;
-    match known_first_row(context, &active).await {
+    match known_first_row(context, &active).await.certain_from(context, from)? {
         Some(first) if first.date > to => Err(first.after(to)),
         Some(first) if first.date > from => {
             Ok(BackfillRange { from: first.date, to, clipped_to: Some(first) })

@@ -72,7 +72,7 @@ impl<'a> Plan<'a> {
         Self { context, run, deadline, missing, groups: group(missing), freshness }
     }
 
-    /// Reads everything from a new cut, but for the metrics that read an old state.
+    /// Reads everything from a new cut, except the metrics that read an old state.
     pub async fn read(&self, may_wait: bool) -> Result<Fresh<BackfillReading<'a>>, Fault> {
         let platform = &self.context.tenant.platform;
         let queries =

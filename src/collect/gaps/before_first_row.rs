@@ -1,4 +1,4 @@
-//! Tells the gaps that no run can fill any more because the platform has deleted its old rows.
+//! Finds the gaps that no run can fill any more, because the platform has deleted its old rows.
 
 use jiff::civil::Date;
 

@@ -31,13 +31,19 @@ pub(super) fn commands(gaps: &[Gap], metrics: &[StoredDefinition], last_finished
     let idle = gaps.iter().filter(|gap| !cannot_be_filled(gap));
     let (failed, untried): (Vec<_>, Vec<_>) = idle.partition(has_failed);
     Commands {
-        fill_with: recording(&untried, metrics, last_finished),
-        retry_with: recording(&failed, metrics, last_finished),
+        fill_with: recording(&untried, metrics, last_finished, ""),
+        // Without `--retry`, metrics that failed a short time ago are left out.
+        retry_with: recording(&failed, metrics, last_finished, " --retry"),
     }
 }
 
-/// Returns the commands that record `gaps`.
-fn recording(gaps: &[&Gap], metrics: &[StoredDefinition], last_finished: Date) -> Vec<String> {
+/// Returns the commands that record `gaps`. `collect_flag` is a further flag of `daymark collect`.
+fn recording(
+    gaps: &[&Gap],
+    metrics: &[StoredDefinition],
+    last_finished: Date,
+    collect_flag: &str,
+) -> Vec<String> {
     let reconstructible: BTreeMap<_, _> = metrics
         .iter()
         .map(|metric| (metric.definition.key(), metric.definition.measure.reconstructible()))
@@ -52,7 +58,7 @@ fn recording(gaps: &[&Gap], metrics: &[StoredDefinition], last_finished: Date) -
     let on_time: Vec<_> = gaps.iter().filter(is_on_time).copied().collect();
     let mut commands = Vec::new();
     if !on_time.is_empty() {
-        commands.push(format!("daymark collect{}", metric_flags(&on_time, metrics)));
+        commands.push(format!("daymark collect{}{collect_flag}", metric_flags(&on_time, metrics)));
     }
     let (first, last) = (past.iter().map(|gap| gap.first).min(), past.iter().map(|gap| gap.last).max());
     if let (Some(first), Some(last)) = (first, last) {
@@ -115,6 +121,14 @@ mod tests {
                 retry_with: vec!["daymark backfill --from 2025-01-05 --to 2025-01-05 --metric a".to_owned()],
             }
         );
+    }
+
+    #[test]
+    fn the_last_day_is_retried_although_it_failed_a_short_time_ago() {
+        let metrics = [sample::created("a")];
+        let cause = GapCause::Failed { message: "NaN".to_owned() };
+        let failed = Gap { cause, ..gap("a", 9, 9) };
+        assert_eq!(commands(&[failed], &metrics, day(9)).retry_with, ["daymark collect --retry"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::civil::Date;
+use strum::IntoStaticStr;
 
 use crate::{metric::MetricKey, store::RunKind};
 
@@ -16,7 +17,8 @@ pub struct Gap {
     pub cause: GapCause,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum GapCause {
     Failed {
         message: String,
@@ -63,17 +65,7 @@ impl GapCause {
 
     /// The name of the cause in JSON.
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Failed { .. } => "failed",
-            Self::TimedOut { .. } => "timed_out",
-            Self::Running { .. } => "running",
-            Self::NeverCollected => "never_collected",
-            Self::DefinedLater { .. } => "defined_later",
-            Self::NotReconstructible => "not_reconstructible",
-            Self::BeforeFirstRow { .. } => "before_first_row",
-            Self::UnreadableRecord => "unreadable_record",
-            Self::Withdrawn => "withdrawn",
-        }
+        self.into()
     }
 }
 

@@ -33,7 +33,7 @@ use super::{
 pub struct GapReport {
     pub from: Date,
     pub to: Date,
-    /// The platform's first row, if it can be determined. Days before it are not gaps.
+    /// The platform's first row, if all sources can be read. Days before it are not gaps.
     pub first_row: Option<FirstRow>,
     /// The number of days of the range that exist in the reporting time zone.
     pub days: usize,
@@ -51,7 +51,7 @@ pub struct GapReport {
 
 /// Lists the gaps of every active metric from `from` to `to`. By default, `to` is the last finished day, and `from` is
 /// the day of the platform's first row or the first recorded day, whichever is earlier. The platform's first row is
-/// ignored if it cannot be read, or if it is more than ten years old, which suggests a wrong time.
+/// ignored if no source can be read, or if it is more than ten years old, which suggests a wrong time.
 ///
 /// # Errors
 /// When `to` is not finished, the range is empty, no metric is defined, or the store fails.
@@ -65,8 +65,9 @@ pub async fn gaps(
     let to = to.unwrap_or(last_finished);
     context.require_recordable(to)?;
     let first_recorded = context.tenant.store.recorded_span().await?.map(|(first, _)| first);
-    let first_row = known_first_row(context, &metrics).await;
-    let first_day = first_due_day(first_row.as_ref(), first_recorded, to);
+    let known = known_first_row(context, &metrics).await;
+    let first_day = first_due_day(known.earliest.as_ref(), first_recorded, to);
+    let first_row = known.certain();
     let from = from.or(first_day.map(|first| first.min(to))).unwrap_or(to);
     context.require_recorded_era(from)?;
     if from > to {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 use serde_json::{Map, Value};
 use tokio::task::JoinHandle;
 
@@ -28,6 +28,8 @@ pub(in crate::collect) struct DayHistory {
     /// Each metric with the version of its definition.
     metrics: Vec<(MetricKey, i32)>,
     series: Vec<SeriesDays>,
+    /// The time of the newest revision before they were read.
+    pub known_until: Option<Timestamp>,
 }
 
 impl DayHistory {
@@ -42,6 +44,7 @@ impl DayHistory {
         tokio::spawn(async move {
             let store = &context.tenant.store;
             let judge = Judge::new(store.definition_versions().await?);
+            let known_until = store.newest_revision().await?;
             let from = JudgedSeries::history_of(date).max(FIRST_DAY);
             let to = date.yesterday().unwrap_or(date);
             let question = SeriesQuestion {
@@ -51,13 +54,13 @@ impl DayHistory {
                 values: ValuesAsked::default(),
             };
             let series = store.series_days(&question).await?;
-            Ok(Self { judge, date, metrics, series })
+            Ok(Self { judge, date, metrics, series, known_until })
         })
     }
 
     /// The judgements of `recorded`, the observed values of the day.
     pub fn judge(self, recorded: Vec<CollectedValue>) -> Vec<JudgedDay> {
-        let Self { judge, date, metrics, series } = self;
+        let Self { judge, date, metrics, series, .. } = self;
         let with_version =
             metrics.into_iter().zip(series).map(|((key, version), days)| (key, (version, days)));
         let mut history: HashMap<MetricKey, (i32, SeriesDays)> = with_version.collect();

@@ -84,6 +84,7 @@ impl Judge {
         let days = usize::try_from((to - begin).get_days() + 1).unwrap_or(1);
         let mut report = JudgeReport::default();
         for chunk in keys.chunks((MAX_VALUES / days).max(1)) {
+            let known_until = store.newest_revision().await?;
             let metrics = chunk.iter().map(asked).collect();
             let series = store
                 .series_days(&SeriesQuestion { from: begin, to, metrics, values: ValuesAsked::default() })
@@ -92,13 +93,13 @@ impl Judge {
             for (key, days) in chunk.iter().zip(series) {
                 judged.extend(self.judge_series(key, &days.recorded, from));
                 if judged.len() >= MAX_WRITTEN {
-                    store.write_judgements(&judged).await?;
+                    store.write_judgements(&judged, known_until).await?;
                     report.add(&judged);
                     judged.clear();
                 }
                 tokio::task::yield_now().await;
             }
-            store.write_judgements(&judged).await?;
+            store.write_judgements(&judged, known_until).await?;
             report.add(&judged);
         }
         Ok(report)

@@ -13,14 +13,14 @@ use tokio::task::JoinHandle;
 pub(super) use self::day_history::{CollectedValue, DayHistory};
 use self::judge::Judge;
 pub use self::judge::JudgeReport;
-use super::{CollectError, Context};
+use super::{CollectError, Context, selection::unknown_metric};
 use crate::{
     judgement::{JUDGE_VERSION, JudgedSeries},
     metric::{MetricKey, Provenance},
     store::StoreError,
 };
 
-/// How long the judging of a run may take. What is not done by then is found by the scheduler.
+/// How long the judging of a run may take. The scheduler later judges the values that are left.
 const AFTER_RUN_LIMIT: Duration = Duration::from_secs(60);
 
 /// Which records are judged.
@@ -43,9 +43,8 @@ pub async fn judge_again(context: &Context, request: &JudgeRequest) -> Result<Ju
     let judge = Judge::new(store.definition_versions().await?);
     let known = |name: &String| judge.keys().any(|key| key.category == *name);
     if let Some(name) = request.only.iter().find(|name| !known(name)) {
-        let suggestion = crate::config::suggestion(name, judge.keys().map(|key| key.category.as_str()))
-            .unwrap_or_else(|| "`daymark query` lists the recorded metrics".to_owned());
-        return Err(CollectError::UnknownMetric { name: name.clone(), suggestion });
+        let categories = judge.keys().map(|key| key.category.as_str());
+        return Err(unknown_metric(context, name, categories, "`daymark query` lists the recorded metrics"));
     }
     let Some((first, last)) = store.recorded_span().await? else { return Ok(JudgeReport::default()) };
     let (from, to) = (request.from.unwrap_or(first), request.to.unwrap_or(last));
@@ -100,12 +99,12 @@ pub(super) async fn after_collection(
         return after_reconstruction(context, keys, date, date).await;
     }
     let judging = async {
-        let judged = match history.await {
-            Ok(history) => history?.judge(recorded),
-            // The task was stopped with its process.
-            Err(_) => return Ok(JudgeReport::default()),
-        };
-        context.tenant.store.write_judgements(&judged).await?;
+        // An error means that the task was stopped with its process.
+        let Ok(history) = history.await else { return Ok(JudgeReport::default()) };
+        let history = history?;
+        let known_until = history.known_until;
+        let judged = history.judge(recorded);
+        context.tenant.store.write_judgements(&judged, known_until).await?;
         let mut report = JudgeReport::default();
         report.add(&judged);
         Ok(report)

@@ -1,5 +1,7 @@
 //! The channels of a file: `[channels.NAME]`.
 
+use strum::{EnumIter, IntoStaticStr};
+
 use crate::{
     config::settings::layers::Environment,
     identity::Secret,
@@ -19,7 +21,8 @@ pub struct Channel {
     pub templates: Templates,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum ChannelKind {
     /// A JSON document in the layout of Standard Webhooks, signed where there is a secret.
     Webhook {
@@ -41,12 +44,7 @@ impl ChannelKind {
     pub const NAMES: [&'static str; 4] = ["webhook", "slack", "email", "alertmanager"];
 
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Webhook { .. } => "webhook",
-            Self::Slack { .. } => "slack",
-            Self::Email(_) => "email",
-            Self::Alertmanager { .. } => "alertmanager",
-        }
+        self.into()
     }
 
     /// Where its texts go; `None`: Alertmanager makes its own texts.
@@ -72,7 +70,8 @@ pub struct EmailChannel {
 }
 
 /// How a connection to a mail server is encrypted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum EmailTls {
     /// From the first byte (port 465).
     Implicit,

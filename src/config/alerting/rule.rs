@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
+use strum::{EnumIter, IntoStaticStr};
 
 use crate::metric::Decimal;
 
-/// A rule: a condition, how long it must hold, and what becomes of it then.
+/// A rule: a condition, how long it must hold before the alert fires, and the channels and labels of its notifications.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlertRule {
     pub name: String,
@@ -22,7 +23,8 @@ pub struct AlertRule {
     pub labels: BTreeMap<String, String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, EnumIter, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum AlertSeverity {
     Critical,
     Warning,
@@ -37,11 +39,11 @@ pub enum AlertCondition {
     NothingRecorded { hours: i64 },
     /// More than this percentage of this process's requests for data failed within 5 minutes.
     QueryErrors { percent: Decimal },
-    /// The last collection took longer than this, or the running one does.
+    /// The last collection that recorded something took longer than this.
     SlowCollection { seconds: i64 },
     /// A day of the last 7 that are due lacks records.
     DayMissing,
-    /// The schedule is paused for longer than this, without an end.
+    /// The schedule is paused for longer than this without an end, or for a week and longer than this with one.
     ForgottenPause { hours: i64 },
     /// At least this many recorded values of the last due day are anomalies.
     Anomaly { values: i64 },
@@ -80,11 +82,8 @@ pub enum MetricTest {
 }
 
 impl AlertSeverity {
-    pub const ALL: [(&'static str, Self); 3] =
-        [("critical", Self::Critical), ("warning", Self::Warning), ("info", Self::Info)];
-
     pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(_, severity)| *severity == self).map_or("", |(name, _)| name)
+        self.into()
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
             built_in_rules,
         },
         file::document::Section,
-        suggest::{shown, suggestion},
+        suggest::{named_variants, shown, suggestion},
     },
     metric::Decimal,
 };
@@ -61,7 +61,7 @@ struct CommonKeys {
 
 impl CommonKeys {
     fn read(section: &Section, channels: &[&str]) -> Self {
-        let severity = section.choice("severity", &AlertSeverity::ALL).map(|severity| severity.value);
+        let severity = section.choice("severity", &named_variants()).map(|severity| severity.value);
         let minutes = section.integer("for_minutes", 0..=MAX_FOR_MINUTES).map(|minutes| minutes.value);
         let named = section.texts("channels").map(|names| names.value);
         for name in named.iter().flatten().filter(|name| !channels.contains(&name.as_str())) {

@@ -6,14 +6,12 @@ use crate::{
     config::{
         alerting::{Channel, ChannelKind, EmailChannel, EmailTls, GivenSecret, HEARTBEAT_CHANNEL},
         file::document::Section,
-        suggest::{shown, suggestion},
+        suggest::{named_variants, shown, suggestion},
     },
     identity::Secret,
     message::{Medium, Templates, check_templates},
 };
 
-const EMAIL_TLS: [(&str, EmailTls); 3] =
-    [("implicit", EmailTls::Implicit), ("starttls", EmailTls::StartTls), ("none", EmailTls::None)];
 /// The prefix of environment variables that Daymark reads.
 const PREFIX: &str = "DAYMARK_";
 
@@ -128,7 +126,7 @@ fn secret(section: &Section, key: &'static str) -> Option<GivenSecret> {
 fn email(section: &Section) -> Option<EmailChannel> {
     // All keys are read before a missing one ends the function, so that all problems are found.
     let host = required(section, "host", "the mail server");
-    let tls = section.choice("tls", &EMAIL_TLS).map_or(EmailTls::StartTls, |tls| tls.value);
+    let tls = section.choice("tls", &named_variants()).map_or(EmailTls::StartTls, |tls| tls.value);
     let default_port = match tls {
         EmailTls::Implicit => 465,
         EmailTls::StartTls => 587,

@@ -1,14 +1,16 @@
 //! The declarations of a file, before they are checked against a platform: sources and metrics, with the places of all
 //! values for messages.
 
+use strum::{EnumIter, IntoStaticStr};
+
 use crate::{
     config::{
         alerting::{AlertRule, Channel, built_in_rules},
         finding::Located,
     },
     metric::{
-        AddsUp, BackfillMode, CalendarPeriod, Condition, DashboardPlace, Derivation, ExpectedRange,
-        MetricType, Phase, Quantile, TimeFormat,
+        ActorState, AddsUp, BackfillMode, CalendarPeriod, Condition, DashboardPlace, Derivation,
+        ExpectedRange, MetricType, Phase, Quantile, TimeFormat,
     },
 };
 
@@ -87,7 +89,8 @@ pub struct DerivedDeclaration {
     pub derivation: Derivation,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum MeasureName {
     Created,
     Existing,
@@ -100,11 +103,14 @@ pub enum MeasureName {
     Median,
     Quantile,
     Ratio,
+    Retention,
+    Growth,
     Breakdown,
     Sql,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Returns {
     Value,
     Average,
@@ -128,6 +134,9 @@ pub struct Formula {
     /// The calendar's period to date.
     pub window: Option<Located<CalendarPeriod>>,
     pub quantile: Option<Located<Quantile>>,
+    pub after_days: Option<Located<u32>>,
+    pub cohort: Option<Located<CohortDeclaration>>,
+    pub state: Option<Located<ActorState>>,
     /// The columns of a breakdown's `sum`, `average` and `distinct`.
     pub sum: Option<Located<String>>,
     pub average: Option<Located<String>>,
@@ -150,43 +159,20 @@ pub enum RatioSide {
     Measure(Box<Formula>),
 }
 
-/// The values of `backfill`, of `of`, of `window` and of `adds_up`.
-pub const BACKFILL_MODES: [(&str, BackfillMode); 2] =
-    [("manual", BackfillMode::Manual), ("auto", BackfillMode::Auto)];
-pub const PHASES: [(&str, Phase); 2] = [("created", Phase::Created), ("existing", Phase::Existing)];
-pub const PERIODS: [(&str, CalendarPeriod); 2] =
-    [("week", CalendarPeriod::Week), ("month", CalendarPeriod::Month)];
-pub const ADDS_UP: [(&str, AddsUp); 3] =
-    [("sum", AddsUp::Sum), ("last", AddsUp::Last), ("never", AddsUp::Never)];
-
-impl Returns {
-    pub const ALL: [(&'static str, Self); 4] = [
-        ("value", Self::Value),
-        ("average", Self::Average),
-        ("ratio", Self::Ratio),
-        ("labels", Self::Labels),
-    ];
+/// The rows that cohorts are taken from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CohortDeclaration {
+    pub source: Located<String>,
+    pub filter: Vec<Located<Condition>>,
 }
 
-impl MeasureName {
-    pub const ALL: [(&'static str, Self); 13] = [
-        ("created", Self::Created),
-        ("existing", Self::Existing),
-        ("distinct_actors", Self::DistinctActors),
-        ("distinct", Self::Distinct),
-        ("average", Self::Average),
-        ("sum", Self::Sum),
-        ("minimum", Self::Minimum),
-        ("maximum", Self::Maximum),
-        ("median", Self::Median),
-        ("quantile", Self::Quantile),
-        ("ratio", Self::Ratio),
-        ("breakdown", Self::Breakdown),
-        ("sql", Self::Sql),
-    ];
+/// The values of `window`. A week begins on the day that a setting names.
+pub const PERIODS: [(&str, CalendarPeriod); 2] =
+    [("week", CalendarPeriod::Week), ("month", CalendarPeriod::Month)];
 
+impl MeasureName {
     pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(_, measure)| *measure == self).map_or("", |(name, _)| name)
+        self.into()
     }
 
     /// The keys that the measure accepts.
@@ -201,6 +187,8 @@ impl MeasureName {
             Self::Sum => &["source", "filter", "column", "of"],
             Self::Breakdown => &["source", "filter", "column", "of", "top", "sum", "average", "distinct"],
             Self::Ratio => &["numerator", "denominator"],
+            Self::Retention => &["source", "filter", "after_days", "window_days", "cohort"],
+            Self::Growth => &["source", "filter", "state", "window_days"],
             Self::Sql => &["query", "returns", "adds_up", "signed", "top"],
         }
     }
@@ -243,6 +231,9 @@ impl Formula {
             window_days: or(&self.window_days, &base.window_days),
             window: or(&self.window, &base.window),
             quantile: or(&self.quantile, &base.quantile),
+            after_days: or(&self.after_days, &base.after_days),
+            cohort: or(&self.cohort, &base.cohort),
+            state: or(&self.state, &base.state),
             sum: or(&self.sum, &base.sum),
             average: or(&self.average, &base.average),
             distinct: or(&self.distinct, &base.distinct),
@@ -273,6 +264,9 @@ impl Formula {
             present("window_days", &self.window_days),
             present("window", &self.window),
             present("quantile", &self.quantile),
+            present("after_days", &self.after_days),
+            present("cohort", &self.cohort),
+            present("state", &self.state),
             present("sum", &self.sum),
             present("average", &self.average),
             present("distinct", &self.distinct),

@@ -15,18 +15,52 @@ use crate::{
 pub fn read_filter(section: &Section) -> Option<Located<Vec<Located<Condition>>>> {
     let filter = section.section("filter")?;
     let mut conditions = Vec::new();
-    for column in filter.keys() {
-        let place = filter.place_of(column);
-        let tests = read_tests(&filter, column);
-        conditions.extend(
-            tests
-                .into_iter()
-                .map(|test| Located::new(Condition { column: column.to_owned(), test }, place.clone())),
-        );
+    for key in filter.keys() {
+        match joined_columns(&filter, key) {
+            Some(columns) => {
+                for column in columns.keys() {
+                    conditions.extend(conditions_on(format!("{key}.{column}"), &columns, column));
+                }
+                columns.finish();
+            }
+            None => conditions.extend(conditions_on(key.to_owned(), &filter, key)),
+        }
     }
     let place = filter.place();
     filter.finish();
     Some(Located::new(conditions, place))
+}
+
+fn conditions_on<'a>(name: String, section: &Section<'a>, key: &'a str) -> Vec<Located<Condition>> {
+    let place = section.place_of(key);
+    let tests = read_tests(section, key).into_iter();
+    tests.map(|test| Located::new(Condition { column: name.clone(), test }, place.clone())).collect()
+}
+
+/// The names of conditions.
+const TESTS: [&str; 10] = [
+    "equals",
+    "not_equals",
+    "in",
+    "not_in",
+    "less_than",
+    "at_most",
+    "greater_than",
+    "at_least",
+    "is_not",
+    "is_null",
+];
+
+/// The section of a dotted key such as `account.plan`, which names a column through a foreign key; `None` for `score.at_least`, which
+/// is a condition on the column `score`.
+fn joined_columns<'a>(filter: &Section<'a>, key: &'a str) -> Option<Section<'a>> {
+    let (is_dotted, table): (_, &dyn toml_edit::TableLike) = match filter.item(key)? {
+        Item::Value(Value::InlineTable(table)) => (table.is_dotted(), table),
+        Item::Table(table) => (table.is_dotted(), table),
+        _ => return None,
+    };
+    let names_a_test = table.iter().any(|(name, _)| TESTS.contains(&name));
+    if is_dotted && !names_a_test { filter.section(key) } else { None }
 }
 
 fn read_tests<'a>(filter: &Section<'a>, column: &'a str) -> Vec<Test> {

@@ -5,21 +5,20 @@ use toml_edit::Item;
 use crate::{
     config::{
         file::{
-            declaration::{
-                ADDS_UP, BACKFILL_MODES, Formula, MeasureName, MetricDeclaration, PERIODS, PHASES, RatioSide,
-                Returns,
-            },
+            declaration::{CohortDeclaration, Formula, MetricDeclaration, PERIODS, RatioSide},
             document::Section,
             filter_section::read_filter,
         },
         finding::Located,
+        suggest::named_variants,
     },
-    metric::{DashboardPlace, ExpectedRange, MetricType, Quantile},
+    metric::{DashboardPlace, ExpectedRange, Quantile, Retention},
 };
 
-/// The limits of `top` and `window_days`, which are the same as in definitions.
+/// The limits of `top`, `window_days` and `after_days`, which are the same as in definitions.
 const TOP: std::ops::RangeInclusive<i64> = 1..=1000;
 pub(super) const WINDOW_DAYS: std::ops::RangeInclusive<i64> = 1..=366;
+const AFTER_DAYS: std::ops::RangeInclusive<i64> = 0..=Retention::MAX_AFTER_DAYS as i64;
 /// The limits of texts in characters, which are the same as in the store's table of definitions.
 const DISPLAY_NAME: std::ops::RangeInclusive<usize> = 1..=1000;
 const DESCRIPTION: std::ops::RangeInclusive<usize> = 0..=10_000;
@@ -29,12 +28,11 @@ const FORMAT_PATTERN: std::ops::RangeInclusive<usize> = 0..=1000;
 const GROUP: std::ops::RangeInclusive<usize> = 1..=100;
 
 pub fn read_metric(category: &str, section: Section) -> MetricDeclaration {
-    let types = MetricType::ALL.map(|metric_type| (metric_type.name(), metric_type));
     let [display_name, description, unit, format_pattern] = read_texts(&section);
     let declaration = MetricDeclaration {
         category: category.to_owned(),
         place: section.place(),
-        metric_type: section.choice("type", &types),
+        metric_type: section.choice("type", &named_variants()),
         display_name,
         description,
         unit,
@@ -42,7 +40,7 @@ pub fn read_metric(category: &str, section: Section) -> MetricDeclaration {
         dashboard: section.section("dashboard").map(read_dashboard),
         expected: section.section("expected").and_then(read_expected),
         active: section.boolean("active"),
-        backfill: section.choice("backfill", &BACKFILL_MODES).map(|mode| mode.value),
+        backfill: section.choice("backfill", &named_variants()).map(|mode| mode.value),
         formula: read_formula(&section),
     };
     section.finish();
@@ -97,13 +95,16 @@ fn read_expected(section: Section) -> Option<ExpectedRange> {
 }
 
 /// Keys that at least one measure requires.
-const REQUIRED: [&str; 11] = [
+const REQUIRED: [&str; 14] = [
     "measure",
     "source",
     "sources",
     "column",
     "of",
     "quantile",
+    "after_days",
+    "cohort",
+    "state",
     "numerator",
     "denominator",
     "query",
@@ -113,17 +114,20 @@ const REQUIRED: [&str; 11] = [
 
 fn read_formula(section: &Section) -> Formula {
     Formula {
-        of: section.choice("of", &PHASES),
+        of: section.choice("of", &named_variants()),
         top: section.integer("top", TOP).and_then(narrowed),
         quantile: read_quantile(section),
+        after_days: section.integer("after_days", AFTER_DAYS).and_then(narrowed),
+        cohort: read_cohort(section),
+        state: section.choice("state", &named_variants()),
         sum: section.text("sum"),
         average: section.text("average"),
         distinct: section.text("distinct"),
         numerator: read_operand(section, "numerator"),
         denominator: read_operand(section, "denominator"),
         query: section.text("query"),
-        returns: section.choice("returns", &Returns::ALL),
-        adds_up: section.choice("adds_up", &ADDS_UP),
+        returns: section.choice("returns", &named_variants()),
+        adds_up: section.choice("adds_up", &named_variants()),
         signed: section.boolean("signed"),
         ..read_count_formula(section)
     }
@@ -134,7 +138,7 @@ fn read_formula(section: &Section) -> Formula {
 fn read_count_formula(section: &Section) -> Formula {
     Formula {
         place: section.place(),
-        measure: section.choice("measure", &MeasureName::ALL),
+        measure: section.choice("measure", &named_variants()),
         sources: read_sources(section),
         filter: read_filter(section),
         window_days: section.integer("window_days", WINDOW_DAYS).and_then(narrowed),
@@ -178,6 +182,31 @@ fn read_quantile(section: &Section) -> Option<Located<Quantile>> {
         return None;
     };
     Some(Located::new(quantile, section.place_of("quantile")))
+}
+
+/// Reads the name of a source, or a source with a filter of its own.
+fn read_cohort(section: &Section) -> Option<Located<CohortDeclaration>> {
+    let cohort = match section.item("cohort")? {
+        Item::Value(value) if value.is_str() => {
+            CohortDeclaration { source: section.text("cohort")?, filter: Vec::new() }
+        }
+        item if item.is_table_like() => {
+            let inner = section.section("cohort")?;
+            let source = inner.text("source");
+            if source.is_none() && !inner.has("source") {
+                inner.section_problem("`source` is missing".to_owned(), None);
+            }
+            let filter = read_filter(&inner).map(|filter| filter.value).unwrap_or_default();
+            inner.finish();
+            CohortDeclaration { source: source?, filter }
+        }
+        _ => {
+            let hint = "write `cohort = \"accounts\"` or `cohort = { source = \"accounts\", filter = { plan = \"free\" } }`";
+            section.problem("cohort", "`cohort` must be a source", Some(hint.to_owned()));
+            return None;
+        }
+    };
+    Some(Located::new(cohort, section.place_of("cohort")))
 }
 
 fn read_operand<'a>(section: &Section<'a>, key: &'a str) -> Option<Located<RatioSide>> {

@@ -67,7 +67,9 @@ pub fn read_file(path: &Path) -> ReadFile {
     if let Err(error) = read {
         return failed(
             format!("cannot be read: {error}"),
-            "give another file with --config, or create one with `daymark init`",
+            &format!(
+                "give another file with --config, or create this one with `daymark init --output {name}`"
+            ),
         );
     }
     if bytes.len() as u64 > MAX_BYTES {

@@ -6,9 +6,9 @@ use crate::{
     config::{
         file::{declaration::SourceDeclaration, document::Section, filter_section::read_filter},
         finding::Located,
-        suggest::nearest_zone,
+        suggest::{named_variants, nearest_zone},
     },
-    metric::{Calendar, TimeFormat, uses_the_day},
+    metric::{Calendar, uses_the_day},
 };
 
 pub fn read_source(name: &str, section: Section) -> Option<SourceDeclaration> {
@@ -22,8 +22,7 @@ pub fn read_source(name: &str, section: Section) -> Option<SourceDeclaration> {
     };
     let time_column = required(&section, "time_column", "the column with the time when a row was created");
     let schema = section.text("schema");
-    let formats = TimeFormat::ALL.map(|format| (format.name(), format));
-    let time_format = section.choice("time_format", &formats);
+    let time_format = section.choice("time_format", &named_variants());
     let time_zone = read_zone(&section);
     let deleted_column = section.text("deleted_column");
     let actor_column = section.text("actor_column");

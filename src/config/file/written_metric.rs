@@ -4,10 +4,10 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
-    config::file::declaration::{ADDS_UP, MeasureName, PHASES, Returns},
+    config::file::declaration::{MeasureName, Returns},
     metric::{
-        AddsUp, BackfillMode, Breakdown, DashboardPlace, Definition, Filter, LabelFold, Measure, Quantile,
-        QueryShape, Rows, Test, Window,
+        AddsUp, BackfillMode, Breakdown, CalendarPeriod, DashboardPlace, Definition, Filter, LabelFold,
+        Measure, Quantile, QueryShape, Retention, Rows, Test, Window,
     },
 };
 
@@ -40,14 +40,13 @@ fn formula(measure: &Measure) -> JsonObject {
         Measure::Created(rows) => named(MeasureName::Created, of_rows(rows)),
         Measure::Existing(rows) => named(MeasureName::Existing, of_rows(rows)),
         Measure::Distinct { rows, column, window } => {
-            let sources: Vec<_> = rows.iter().map(|rows| rows.source.as_str()).collect();
-            // All sources have the same filter, because only one can be declared.
-            let filter = rows.first().map(|rows| of_filter(&rows.filter)).unwrap_or_default();
             let window = match window {
                 Window::Days(days) => ("window_days", json!(days)),
-                Window::ToDate(period) => ("window", json!(period)),
+                Window::ToDate(CalendarPeriod::Month) => ("window", json!("month")),
+                // On which day it begins is a setting.
+                Window::ToDate(_) => ("window", json!("week")),
             };
-            let keys = object([("sources", json!(sources)), window], filter);
+            let keys = of_sources(rows, [window]);
             match column {
                 None => named(MeasureName::DistinctActors, keys),
                 Some(column) => named(MeasureName::Distinct, object([("column", json!(column))], keys)),
@@ -57,7 +56,7 @@ fn formula(measure: &Measure) -> JsonObject {
             named(MeasureName::Average, object([("column", json!(column))], of_rows(rows)))
         }
         Measure::Sum { rows, column, phase } => {
-            let keys = [("column", json!(column)), ("of", json!(word(&PHASES, *phase)))];
+            let keys = [("column", json!(column)), ("of", json!(<&str>::from(*phase)))];
             named(MeasureName::Sum, object(keys, of_rows(rows)))
         }
         Measure::Minimum { rows, column } => {
@@ -79,8 +78,13 @@ fn formula(measure: &Measure) -> JsonObject {
             let keys = object([("numerator", numerator), ("denominator", denominator)], JsonObject::new());
             named(MeasureName::Ratio, keys)
         }
+        Measure::Retention(retention) => named(MeasureName::Retention, of_retention(retention)),
+        Measure::Growth { rows, state, window_days } => {
+            let keys = [("state", json!(<&str>::from(*state))), ("window_days", json!(window_days))];
+            named(MeasureName::Growth, of_sources(rows, keys))
+        }
         Measure::Breakdown(Breakdown { rows, column, phase, top, fold }) => {
-            let of = word(&PHASES, *phase);
+            let of: &str = phase.into();
             let keys = [("column", json!(column)), ("of", json!(of)), ("top", json!(top))];
             named(MeasureName::Breakdown, object(keys, object(of_fold(fold), of_rows(rows))))
         }
@@ -100,13 +104,30 @@ fn of_fold(fold: &LabelFold) -> Option<(&'static str, Json)> {
     }
 }
 
+fn of_sources<'a>(rows: &[Rows], keys: impl IntoIterator<Item = (&'a str, Json)>) -> JsonObject {
+    let sources: Vec<_> = rows.iter().map(|rows| rows.source.as_str()).collect();
+    // All sources have the same filter, because only one can be declared.
+    let filter = rows.first().map(|rows| of_filter(&rows.filter)).unwrap_or_default();
+    object(std::iter::once(("sources", json!(sources))).chain(keys), filter)
+}
+
+fn of_retention(retention: &Retention) -> JsonObject {
+    let Retention { rows, cohort, after_days, window_days } = retention;
+    let keys = [("after_days", json!(after_days)), ("window_days", json!(window_days))];
+    let cohort = cohort.as_ref().map(|cohort| match cohort.filter.is_empty() {
+        true => ("cohort", json!(cohort.source)),
+        false => ("cohort", Json::Object(of_rows(cohort))),
+    });
+    of_sources(rows, keys.into_iter().chain(cohort))
+}
+
 fn of_rows(rows: &Rows) -> JsonObject {
     object([("source", json!(rows.source))], of_filter(&rows.filter))
 }
 
 fn of_shape(shape: QueryShape, adds_up: AddsUp) -> JsonObject {
-    let returns = |returns| ("returns", json!(word(&Returns::ALL, returns)));
-    let adds_up = ("adds_up", json!(word(&ADDS_UP, adds_up)));
+    let returns = |returns: Returns| ("returns", json!(<&str>::from(returns)));
+    let adds_up = ("adds_up", json!(<&str>::from(adds_up)));
     match shape {
         QueryShape::Value => object([returns(Returns::Value), adds_up], JsonObject::new()),
         QueryShape::Average => object([returns(Returns::Average)], JsonObject::new()),
@@ -121,10 +142,6 @@ fn of_shape(shape: QueryShape, adds_up: AddsUp) -> JsonObject {
             )
         }
     }
-}
-
-fn word<T: PartialEq>(words: &[(&'static str, T)], value: T) -> Option<&'static str> {
-    words.iter().find(|(_, word)| *word == value).map(|(name, _)| *name)
 }
 
 /// Returns the filter as an object by column. A single `equals` or `in` is written as the bare value or list.

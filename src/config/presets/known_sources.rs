@@ -1,64 +1,26 @@
-//! The sources that the preset knows, and the choice of a platform's table for each of them.
+//! The choice of a platform's table for each source that a preset knows.
 
 use crate::{
-    config::recognise::{
-        Recognised,
-        names::{singular, table_name, words},
-        recognise,
-        system_tables::{application_tables, supabase_users},
-        users::{Pointers, most_referenced_people},
+    config::{
+        presets::{
+            built_in_set::BuiltInSet,
+            known_source::{KnownMoment, KnownPart, KnownSource, People},
+        },
+        recognise::{
+            Recognised,
+            names::{plain, singular, table_name, words},
+            recognise, recognise_moment,
+            system_tables::{application_tables, supabase_users},
+            users::{Pointers, most_referenced_people},
+        },
     },
-    platform::{DetectedFormats, Schema, Statistics, Table, TableKind},
+    metric::{Condition, Filter, JoinedColumn, Source},
+    platform::{DetectedFormats, ForeignKey, Schema, Statistics, Table, TableKind},
 };
 
-/// A source that the preset knows.
-struct KnownSource {
-    name: &'static str,
-    /// The possible names of its table, in the plural; the most likely first.
-    tables: &'static [&'static str],
-    /// The last words of longer names that are sufficient, as in `blog_posts`.
-    last_words: &'static [&'static str],
-}
-
-const USERS: &str = "users";
-
-/// Table names that are accepted only if the table has an actor column: a `statuses` table may also list the states of
-/// tickets.
-const NEEDS_ACTOR: [&str; 1] = ["statuses"];
-
-const KNOWN_SOURCES: [KnownSource; 7] = [
-    KnownSource {
-        name: USERS,
-        tables: &["profiles", "users", "accounts", "members", "persons", "people"],
-        last_words: &["profiles", "users"],
-    },
-    KnownSource {
-        name: "posts",
-        tables: &["posts", "articles", "threads", "topics", "statuses"],
-        last_words: &["posts"],
-    },
-    KnownSource { name: "comments", tables: &["comments", "replies"], last_words: &["comments"] },
-    KnownSource { name: "tracks", tables: &["tracks", "songs"], last_words: &["tracks", "songs"] },
-    KnownSource { name: "plays", tables: &["plays", "listens"], last_words: &["plays", "listens"] },
-    KnownSource {
-        name: "likes",
-        tables: &["likes", "reactions", "favorites", "favourites"],
-        last_words: &["likes", "reactions", "favorites", "favourites"],
-    },
-    KnownSource {
-        name: "follows",
-        tables: &["follows", "followers", "subscriptions"],
-        last_words: &["follows", "followers"],
-    },
-];
 /// First words of the names of tables whose rows are no longer, or not yet, part of the platform.
 const SHADOWS: &[&str] =
     &["deleted", "archived", "archive", "old", "tmp", "temp", "backup", "draft", "hidden"];
-
-/// Returns the names of the sources that the preset knows.
-pub fn known_sources() -> impl Iterator<Item = &'static str> {
-    KNOWN_SOURCES.iter().map(|known| known.name)
-}
 
 /// Returns why the preset does not choose `table` by itself, if its rows may be those of an earlier time.
 fn may_be_old(table: &Table) -> Option<String> {
@@ -75,29 +37,31 @@ fn may_be_old(table: &Table) -> Option<String> {
 /// Returns the table of the preset's source `name`, or the reason why there is none. With `statistics`, a table without
 /// rows is chosen only if no other fits, and the table of users is the one of people that most tables reference.
 pub fn recognise_known<'a>(
+    set: &BuiltInSet,
     name: &str,
     schema: &'a Schema,
     detected: &DetectedFormats,
     statistics: Option<&Statistics>,
 ) -> Result<Recognised<'a>, String> {
-    let Some(known) = KNOWN_SOURCES.iter().find(|known| known.name == name) else {
-        return Err(format!("`{name}` is not a source of the preset"));
+    let Some(known) = set.source(name) else {
+        return Err(format!("`{name}` is not a source of {}", set.place));
     };
-    let of_table = |table| recognise_as(name, table, detected, statistics);
+    let of_table = |table| recognise_as(known, table, detected, statistics);
     let is_filled =
         |found: &Recognised| statistics.is_none_or(|statistics| !statistics.is_empty(found.table));
     let people = |pointers, tables: &[&'a Table]| {
-        let statistics = statistics.filter(|_| name == USERS)?;
+        let statistics = statistics.filter(|_| known.people != People::No)?;
         of_table(most_referenced_people(tables, pointers, statistics)?).ok()
     };
     let mut tables = application_tables(schema);
-    if let Some(users) = people(Pointers::ForeignKeys, &tables) {
+    let is_people_first = known.people == People::MostReferenced;
+    if let Some(users) = is_people_first.then(|| people(Pointers::ForeignKeys, &tables)).flatten() {
         return Ok(users);
     }
     let (named, reasons): (Vec<_>, Vec<_>) =
         tables_named(known.tables, schema).into_iter().map(of_table).partition(Result::is_ok);
     let named: Vec<_> = named.into_iter().flatten().collect();
-    let similar = tables_ending(known.last_words, schema).into_iter().map(of_table);
+    let similar = tables_ending(known, schema).into_iter().map(of_table);
     let (similar, empty): (Vec<_>, Vec<_>) = similar.flatten().partition(is_filled);
     if let Some(found) = named.iter().find(|found| is_filled(found)) {
         return Ok(found.clone());
@@ -111,15 +75,15 @@ pub fn recognise_known<'a>(
         ([one], _) | ([], Some(one)) => Ok(one.clone()),
         ([], None) => {
             let reason = reasons.into_iter().find_map(Result::err);
-            Err(reason.unwrap_or_else(|| format!("no table of {name} was found")))
+            Err(reason.unwrap_or_else(|| format!("no table of {} was found", name.replace('_', " "))))
         }
         (several, _) => Err(ambiguous(name, several)),
     }
 }
 
-/// Returns `table` as the preset's source `name`, or the reason why it cannot be that.
+/// Returns `table` as the preset's source, or the reason why it cannot be that.
 fn recognise_as<'a>(
-    name: &str,
+    known: &KnownSource,
     table: &'a Table,
     detected: &DetectedFormats,
     statistics: Option<&Statistics>,
@@ -127,11 +91,106 @@ fn recognise_as<'a>(
     if let Some(reason) = may_be_old(table) {
         return Err(reason);
     }
-    let recognised = recognise(table, detected, statistics.and_then(|all| all.of(table)), name != USERS)?;
-    match NEEDS_ACTOR.contains(&table.name.as_str()) && recognised.source.actor_column.is_none() {
-        true => Err(format!("table {} has no actor column", table_name(table))),
-        false => Ok(recognised),
+    let recognised = recognise(table, detected, statistics.and_then(|all| all.of(table)), known.rows)?;
+    if recognised.guess.is_some() {
+        return Err(format!(
+            "table {} has no column that is known to contain the time of creation",
+            table_name(table)
+        ));
     }
+    if known.needs_actor.contains(&table.name.as_str()) && recognised.source.actor_column.is_none() {
+        return Err(format!("table {} has no actor column", table_name(table)));
+    }
+    let has_one =
+        || table.columns.iter().any(|column| known.needs_column.contains(&plain(&column.name).as_str()));
+    if !known.needs_column.is_empty() && !has_one() {
+        return Err(format!(
+            "table {} has none of the columns by which {} are known",
+            table_name(table),
+            known.name
+        ));
+    }
+    Ok(recognised)
+}
+
+/// Returns the source of the parts of `whole`. With a foreign key, a part has the time, the actor and the filter of its whole.
+pub fn recognise_part<'a>(
+    part: &KnownPart,
+    whole: &Recognised<'a>,
+    schema: &'a Schema,
+    detected: &DetectedFormats,
+) -> Result<Recognised<'a>, String> {
+    let name = part.source.name;
+    let tables = known_tables(&part.source, schema);
+    let usable = tables.into_iter().find(|table| table.readable && may_be_old(table).is_none());
+    let table = usable.ok_or_else(|| format!("no table of {} was found", name.replace('_', " ")))?;
+    let keys: Vec<_> = schema
+        .foreign_keys_of(table)
+        .filter(|key| key.to_table == whole.table.name && key.to_schema == whole.table.schema)
+        .collect();
+    match &keys[..] {
+        [key] if whole.source.joined.is_empty() && whole.source.query.is_none() => {
+            Ok(through_key(table, key, &whole.source))
+        }
+        _ => recognise(table, detected, None, part.source.rows),
+    }
+}
+
+/// The source that reads `table`, with the columns of `whole` that the foreign key leads to.
+fn through_key<'a>(table: &'a Table, key: &ForeignKey, whole: &Source) -> Recognised<'a> {
+    let mut joined: Vec<JoinedColumn> = Vec::new();
+    let mut through = |column: &str| {
+        let name = format!("{}.{column}", key.column);
+        if !joined.iter().any(|join| join.name == name) {
+            joined.push(JoinedColumn {
+                name: name.clone(),
+                foreign_key: key.column.clone(),
+                schema: whole.schema.clone(),
+                table: whole.table.clone(),
+                key: key.to_column.clone(),
+                column: column.to_owned(),
+            });
+        }
+        name
+    };
+    let conditions = whole
+        .filter
+        .0
+        .iter()
+        .map(|Condition { column, test }| Condition { column: through(column), test: test.clone() });
+    let filter = Filter(conditions.collect());
+    let source = Source {
+        schema: (!table.visible).then(|| table.schema.clone()),
+        table: table.name.clone(),
+        time_column: through(&whole.time_column),
+        actor_column: whole.actor_column.as_deref().map(&mut through),
+        deleted_column: None,
+        filter,
+        joined: Vec::new(),
+        ..whole.clone()
+    };
+    Recognised { table, source: Source { joined, ..source }, unusable_deletion: None, guess: None }
+}
+
+/// Returns the source of the rows of `of` by another time of theirs, or the reason why there is none.
+pub fn recognise_known_moment<'a>(
+    moment: &KnownMoment,
+    of: &Recognised<'a>,
+    detected: &DetectedFormats,
+) -> Result<Recognised<'a>, String> {
+    let missing = || {
+        format!(
+            "{} has no column that is known to contain the time of its {}",
+            table_name(of.table),
+            moment.what
+        )
+    };
+    if moment.columns.is_empty() {
+        let column = of.source.deleted_column.clone().ok_or_else(missing)?;
+        let source = Source { time_column: column, deleted_column: None, ..of.source.clone() };
+        return Ok(Recognised { source, ..of.clone() });
+    }
+    recognise_moment(of, moment.columns, detected).ok_or_else(missing)
 }
 
 fn ambiguous(name: &str, several: &[Recognised]) -> String {
@@ -142,14 +201,9 @@ fn ambiguous(name: &str, several: &[Recognised]) -> String {
     )
 }
 
-/// Returns the tables that may be the preset's source `name`.
-pub fn known_tables<'a>(name: &str, schema: &'a Schema) -> Vec<&'a Table> {
-    let known = KNOWN_SOURCES.iter().filter(|known| known.name == name);
-    known
-        .flat_map(|known| {
-            [tables_named(known.tables, schema), tables_ending(known.last_words, schema)].concat()
-        })
-        .collect()
+/// Returns the tables that may be the source.
+pub fn known_tables<'a>(known: &KnownSource, schema: &'a Schema) -> Vec<&'a Table> {
+    [tables_named(known.tables, schema), tables_ending(known, schema)].concat()
 }
 
 /// Returns the tables with exactly one of the names, in the order of the names, those on the search path first.
@@ -164,14 +218,20 @@ fn tables_named<'a>(names: &[&str], schema: &'a Schema) -> Vec<&'a Table> {
     found.into_iter().map(|(_, _, table)| table).collect()
 }
 
-fn tables_ending<'a>(last_words: &[&str], schema: &'a Schema) -> Vec<&'a Table> {
+fn tables_ending<'a>(known: &KnownSource, schema: &'a Schema) -> Vec<&'a Table> {
     let ends = |table: &&Table| {
         let words = words(&table.name);
-        let shadow = words.first().is_some_and(|first| SHADOWS.contains(&first.as_str()));
-        let last = words.last().map_or("", String::as_str);
-        words.len() > 1
-            && !shadow
-            && last_words.iter().any(|plural| last == *plural || last == singular(plural))
+        let first = words.first().map_or("", String::as_str);
+        let means_other = SHADOWS.contains(&first) || known.other_first_words.contains(&first);
+        !means_other && known.name_ends.iter().any(|end| ends_with(&words, end))
     };
     application_tables(schema).into_iter().filter(ends).collect()
+}
+
+/// Whether the words of a name are more than those of `end`, and end with them in the plural or the singular.
+fn ends_with(name: &[String], end: &str) -> bool {
+    let end = words(end);
+    let Some(start) = name.len().checked_sub(end.len()).filter(|start| *start > 0) else { return false };
+    let is_same = |(word, of_end): (&String, &String)| word == of_end || *word == singular(of_end);
+    name[start..].iter().zip(&end).all(is_same)
 }

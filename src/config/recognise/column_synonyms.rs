@@ -17,6 +17,9 @@ pub const CREATED: &[&str] = &[
     "createdatutc",
     "createdutc",
     "createdts",
+    "createdunix",
+    "createdms",
+    "createdepoch",
     "ctime",
     "dateadded",
     "addedat",
@@ -27,6 +30,8 @@ pub const CREATED: &[&str] = &[
     "datejoined",
     "registeredat",
     "registrationdate",
+    "registerdate",
+    "regdate",
     "signedupat",
     "signupdate",
     "loggedat",
@@ -77,8 +82,8 @@ pub const CREATED_ENDS: &[&str] =
 /// Parts of names that mean another time than that of creation.
 pub const OTHER_MOMENTS: &[&str] = &[
     "updat", "modif", "chang", "edit", "delet", "remov", "expir", "last", "until", "due", "end", "start",
-    "begin", "birth", "dob", "sched", "archiv", "publish", "releas", "seen", "read", "login", "verif",
-    "confirm", "cancel", "close", "finish", "complet", "process", "ship", "sync",
+    "begin", "birth", "born", "dob", "sched", "archiv", "publish", "releas", "seen", "read", "login",
+    "verif", "confirm", "cancel", "close", "finish", "complet", "process", "ship", "sync",
 ];
 /// Names of columns with the actor who created a row.
 pub const ACTORS: &[&str] = &[
@@ -109,6 +114,9 @@ pub const ACTORS: &[&str] = &[
     "reviewerid",
     "voterid",
     "buyerid",
+    "doerid",
+    "actuserid",
+    "inviterid",
     "createdbyid",
     "createdby",
     "postedby",
@@ -132,4 +140,54 @@ pub const DELETED: &[&str] = &[
     "trashedat",
     "discardedat",
     "destroyedat",
+];
+/// Names of columns with the time at which something that lasts ended, such as a subscription. A cancellation may take effect later,
+/// so that it comes after the end.
+pub const ENDED: &[&str] = &[
+    "endedat",
+    "endedon",
+    "endsat",
+    "endat",
+    "enddate",
+    "terminatedat",
+    "churnedat",
+    "leftat",
+    "revokedat",
+    "cancelledat",
+    "canceledat",
+    "cancelledon",
+    "canceledon",
+    "cancellationdate",
+    "closedat",
+];
+/// Last words of names of columns with the time at which a row ended, without a following `at`, `on` or `date`.
+pub const ENDINGS: &[&str] = &[
+    "returned",
+    "unfollowed",
+    "unsubscribed",
+    "ended",
+    "left",
+    "cancelled",
+    "canceled",
+    "closed",
+    "terminated",
+    "revoked",
+    "churned",
+    "exited",
+    "exit",
+    "departed",
+    "withdrawn",
+    "resigned",
+    "stopped",
+    "discontinued",
+];
+/// Names of columns with the time at which an account began to use what it signed up for.
+pub const ACTIVATED: &[&str] = &[
+    "activatedat",
+    "activatedon",
+    "activationdate",
+    "onboardedat",
+    "onboardingcompletedat",
+    "setupcompletedat",
+    "firstusedat",
 ];

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use crate::{
     config::recognise::{
         boolean_values::BooleanValues,
-        names::words as words_of,
+        column_synonyms::ENDED,
+        names::{plain, words as words_of},
         time_format::{is_time_type, on_sqlite},
     },
     metric::Source,
@@ -43,6 +44,23 @@ const EXCLUDED: &[&str] = &[
     "destroyed",
     "test",
 ];
+/// Words in values of states of rows that did not succeed. Whether such rows should count depends on the table: a failed payment is not a
+/// payment, but a failed job is a job.
+const FAILED: &[&str] = &[
+    "failed",
+    "declined",
+    "denied",
+    "refused",
+    "refunded",
+    "reversed",
+    "bounced",
+    "expired",
+    "aborted",
+    "abandoned",
+    "withdrawn",
+    "invalid",
+    "missed",
+];
 /// Words in names of flags that mark rows that count.
 const INCLUDED: &[&str] = &["published", "visible", "approved", "active", "enabled", "listed"];
 /// Last words of the names of columns with a row's state.
@@ -66,19 +84,19 @@ pub enum FlagMeaning {
     Values { keep: bool, values: BooleanValues, or_number: bool },
     /// The time at which the row was marked; NULL for rows that are not marked.
     Time,
-    /// One of a few states. Rows whose state is in `excluded` do not count; `numeric`: the values are numbers.
-    State { values: BTreeSet<String>, excluded: Vec<String>, numeric: bool },
+    /// One of a few states. Rows whose state is in `excluded` do not count, and those whose state is in `failed` may not; `numeric`: the
+    /// values are numbers.
+    State { values: BTreeSet<String>, excluded: Vec<String>, failed: Vec<String>, numeric: bool },
 }
 
 impl FlagColumn<'_> {
-    /// Whether it is known which rows the flag excludes. This is not known for a state whose values have no known
-    /// meaning.
+    /// Whether the flag certainly marks rows that do not count. A state does so only if one of its values is in `excluded`.
     pub fn is_clear(&self) -> bool {
         !matches!(&self.meaning, FlagMeaning::State { excluded, .. } if excluded.is_empty())
     }
 
-    /// Returns the `filter` condition that keeps only the rows that count.
-    pub fn condition(&self) -> String {
+    /// Returns the `filter` condition that keeps only the rows that count; `None` for a state whose values have no known meaning.
+    pub fn condition(&self) -> Option<String> {
         let column = match self.column.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
             true => self.column.name.clone(),
             false => quoted(&self.column.name),
@@ -97,23 +115,17 @@ impl FlagColumn<'_> {
                 let literals = literals(if *keep { &values.yes } else { &values.no }, *or_number);
                 if literals.len() == 1 { literals.concat() } else { listed(literals) }
             }
-            (FlagMeaning::State { values, excluded, numeric }, may_be_null) => {
-                let quoted = |value: &String| match numeric {
-                    true => value.clone(),
-                    false => quoted(value),
-                };
-                match (excluded.is_empty(), may_be_null) {
-                    (true, _) => listed(values.iter().map(quoted).collect()),
-                    (false, true) => {
-                        format!("{{ is_not = {} }}", listed(excluded.iter().map(quoted).collect()))
-                    }
-                    (false, false) => {
-                        format!("{{ not_in = {} }}", listed(excluded.iter().map(quoted).collect()))
-                    }
+            (FlagMeaning::State { excluded, failed, numeric, .. }, may_be_null) => {
+                let literal = |value: &String| if *numeric { value.clone() } else { quoted(value) };
+                let left_out: Vec<_> = excluded.iter().chain(failed).map(literal).collect();
+                match (left_out.is_empty(), may_be_null) {
+                    (true, _) => return None,
+                    (false, true) => format!("{{ is_not = {} }}", listed(left_out)),
+                    (false, false) => format!("{{ not_in = {} }}", listed(left_out)),
                 }
             }
         };
-        format!("{column} = {test}")
+        Some(format!("{column} = {test}"))
     }
 }
 
@@ -141,8 +153,14 @@ pub fn unused_flags<'a>(
             .map(String::as_str)
             .chain(source.filter.columns())
             .collect();
+    // What has ended is left out from that time on, so that a state or a time of cancellation says nothing more.
+    let mut times = source.deleted_column.iter().chain([&source.time_column]);
+    let tells_end = times.any(|column| ENDED.contains(&plain(column).as_str()));
+    let is_open = |flag: &FlagColumn| {
+        !(tells_end && matches!(flag.meaning, FlagMeaning::Time | FlagMeaning::State { .. }))
+    };
     let columns = table.columns.iter().filter(|column| !used.contains(&column.name.as_str()));
-    columns.filter_map(|column| flag(table, column, statistics)).collect()
+    columns.filter_map(|column| flag(table, column, statistics)).filter(is_open).collect()
 }
 
 /// Whether the column may be a flag, by its name; its values are then needed to decide.
@@ -152,7 +170,8 @@ pub fn may_be_flag(column: &Column) -> bool {
         || is_state(&words)
 }
 
-fn is_state(words: &[String]) -> bool {
+/// Whether the words of a column's name say that it has the state of the row.
+pub fn is_state(words: &[String]) -> bool {
     words.last().is_some_and(|last| STATES.contains(&last.as_str()))
 }
 
@@ -178,16 +197,20 @@ fn flag<'a>(
         column.nullable.then_some(FlagMeaning::Time)?
     } else if is_state(&words) && column.column_type != ColumnType::Boolean {
         let values = values.filter(|values| !values.is_empty())?.clone();
-        let is_excluded = |value: &&String| {
-            let value = words_of(value);
-            value.iter().any(|word| EXCLUDED.contains(&word.as_str()))
-        };
+        let is_excluded = |value: &&String| has_word(value, EXCLUDED);
+        let is_failed =
+            |value: &&String| !is_excluded(value) && (has_word(value, FAILED) || plain(value) == "noshow");
         let excluded = values.iter().filter(is_excluded).cloned().collect();
-        FlagMeaning::State { excluded, numeric: column.column_type == ColumnType::Integer, values }
+        let failed = values.iter().filter(is_failed).cloned().collect();
+        FlagMeaning::State { excluded, failed, numeric: column.column_type == ColumnType::Integer, values }
     } else {
         return None;
     };
     Some(FlagColumn { column, meaning })
+}
+
+fn has_word(text: &str, known: &[&str]) -> bool {
+    words_of(text).iter().any(|word| known.contains(&word.as_str()))
 }
 
 /// The meaning of a column that says yes or no, by its type and its values; `None` if it holds something else.
@@ -217,7 +240,7 @@ fn yes_or_no(
         }
         ColumnType::Other if column.type_name == "bit" => of_values(false),
         // An enumeration refuses a value that is not one of its own, so that only values that were seen are compared.
-        ColumnType::Other => {
+        ColumnType::Enumeration | ColumnType::Other => {
             let values = BooleanValues::of(values?)?;
             let has_compared = match keep {
                 true => !values.yes.is_empty(),

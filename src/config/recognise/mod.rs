@@ -4,25 +4,35 @@
 mod boolean_values;
 mod column_synonyms;
 mod creation_time;
+mod deletion;
 pub mod dimensions;
+pub mod ends;
 pub mod flags;
+mod guessed_time;
 pub mod names;
+pub mod quantities;
 pub mod system_tables;
 pub mod time_format;
 pub mod users;
 
+pub use column_synonyms::ACTIVATED;
+pub use deletion::can_mark_existing;
+
 use crate::{
     config::recognise::{
-        column_synonyms::{ACTORS, DELETED},
-        creation_time::{candidates, created_columns},
+        column_synonyms::{ACTORS, ENDED},
+        creation_time::{candidates, created_columns, only_values_tell},
+        deletion::{deleted_columns, named_ends, unusable_reason},
         dimensions::may_be_dimension,
+        ends::end_columns,
         flags::may_be_flag,
+        guessed_time::{GuessedTime, guessable, guessed_time},
         names::{grant, plain, table_name},
         system_tables::{application_tables, supabase_users},
-        time_format::{contradiction, format_of, possible_formats, to_detect},
+        time_format::{format_of, possible_formats, to_detect},
     },
     metric::{Filter, Source, TimeFormat},
-    platform::{Column, ColumnType, DetectedFormats, SampledTable, Schema, Table, TableStatistics},
+    platform::{Column, DetectedFormats, SampledTable, Schema, Table, TableStatistics},
 };
 
 /// A table that can be a source.
@@ -32,22 +42,41 @@ pub struct Recognised<'a> {
     pub source: Source,
     /// Why a column that looks like the time of deletion cannot be used.
     pub unusable_deletion: Option<String>,
+    /// The time of creation, if only its values tell that it is one.
+    pub guess: Option<GuessedTime<'a>>,
 }
 
-/// Returns a source that reads `table`, or the reason why that is not possible. `with_actor` is false for the table of
-/// users, whose rows are not actions of users.
+/// The role that the rows of a table have for the platform's actors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowMeaning {
+    /// What an actor did.
+    Action,
+    /// The actors: users, organizations.
+    Actor,
+    /// Something with a duration, such as a subscription, which lasts until it is cancelled.
+    Term,
+}
+
+/// Returns a source that reads `table`, or the reason why that is not possible.
 pub fn recognise<'a>(
     table: &'a Table,
     detected: &DetectedFormats,
     statistics: Option<&TableStatistics>,
-    with_actor: bool,
+    rows: RowMeaning,
 ) -> Result<Recognised<'a>, String> {
     if !table.readable {
         return Err(format!("the platform's role may not read {}; {}", table_name(table), grant(table)));
     }
-    let (time_column, time_format) = time_of_creation(table, detected, statistics)?;
+    let told = time_of_creation(table, detected, statistics);
+    let guess = if told.is_err() { guessed_time(table, detected, statistics) } else { None };
+    let (time_column, time_format) = match &guess {
+        Some(guess) => (guess.column, guess.format),
+        None => told?,
+    };
+    let ends = if rows == RowMeaning::Term { named_ends(table, ENDED) } else { Vec::new() };
     let deletions: Vec<_> = deleted_columns(table)
         .into_iter()
+        .chain(ends)
         .map(|column| match unusable_reason(table, column, time_format, detected) {
             None => Ok(column),
             Some(reason) => Err(reason),
@@ -55,7 +84,7 @@ pub fn recognise<'a>(
         .collect();
     let deleted_column = deletions.iter().find_map(|column| column.as_ref().ok());
     let unusable_deletion = deletions.iter().find_map(|column| column.as_ref().err().cloned());
-    let actor_column = with_actor.then(|| actor_column(table)).flatten();
+    let actor_column = (rows != RowMeaning::Actor).then(|| actor_column(table)).flatten();
     let source = Source {
         schema: (!table.visible).then(|| table.schema.clone()),
         table: table.name.clone(),
@@ -69,7 +98,25 @@ pub fn recognise<'a>(
         filter: Filter::default(),
     };
     let unusable_deletion = unusable_deletion.filter(|_| source.deleted_column.is_none());
-    Ok(Recognised { table, source, unusable_deletion })
+    Ok(Recognised { table, source, unusable_deletion, guess })
+}
+
+/// Returns the same rows by the first of the columns that exists and contains a time; names are in lower case and without separators.
+/// A source with a time of deletion is only read by times of its format.
+pub fn recognise_moment<'a>(
+    of: &Recognised<'a>,
+    columns: &[&str],
+    detected: &DetectedFormats,
+) -> Option<Recognised<'a>> {
+    let named =
+        columns.iter().filter_map(|name| of.table.columns.iter().find(|column| plain(&column.name) == *name));
+    let (column, time_format) =
+        named.filter_map(|column| Some((column, format_of(of.table, column, detected).ok()?))).next()?;
+    if of.source.deleted_column.is_some() && time_format != of.source.time_format {
+        return None;
+    }
+    let source = Source { time_column: column.name.clone(), time_format, ..of.source.clone() };
+    Some(Recognised { source, ..of.clone() })
 }
 
 /// Returns the column that contains the time of creation, and its format.
@@ -85,38 +132,33 @@ fn time_of_creation<'a>(
             table_name(table)
         ));
     };
-    let found =
-        candidates.iter().find_map(|column| Some((*column, format_of(table, column, detected).ok()?)));
-    found.ok_or_else(|| format_of(table, first, detected).err().unwrap_or_default())
-}
-
-/// Returns why `column` cannot be the time of deletion of a source whose time column has the format `format`.
-fn unusable_reason(
-    table: &Table,
-    column: &Column,
-    format: TimeFormat,
-    detected: &DetectedFormats,
-) -> Option<String> {
-    if !possible_formats(table, column).contains(&format) {
-        let (name, type_name) = (&column.name, &column.type_name);
-        return Some(format!("`{}.{name}` is of type {type_name}, unlike the time column", table.name));
-    }
-    contradiction(table, column, format, detected).map(|contradiction| contradiction.message)
+    let usable = |column: &'a Column| {
+        let format = format_of(table, column, detected)?;
+        let found = to_detect(table, column).and_then(|column| detected.get(&column));
+        match only_values_tell(table, column) && found.is_none_or(|found| found.is_doubtful) {
+            true => Err(format!("the numbers of `{}.{}` are not those of times", table.name, column.name)),
+            false => Ok((column, format)),
+        }
+    };
+    let found = candidates.iter().find_map(|column| usable(column).ok());
+    found.ok_or_else(|| usable(first).err().unwrap_or_default())
 }
 
 /// Returns the columns of `table` whose time format must be detected from their values before the table can be
 /// recognised without statistics.
 pub fn undecided_columns(table: &Table) -> Vec<(String, String)> {
-    let columns = created_columns(table, None).into_iter().chain(deleted_columns(table));
+    let columns =
+        created_columns(table, None).into_iter().chain(deleted_columns(table)).chain(moments(table));
     columns.filter(|_| table.readable).filter_map(|column| to_detect(table, column)).collect()
 }
 
 /// Returns the columns of the application's tables whose time format must be detected from their values before the
 /// tables can be recognised with statistics, by table and column.
-pub fn columns_to_survey(schema: &Schema) -> Vec<(String, String)> {
+pub fn columns_to_inspect(schema: &Schema) -> Vec<(String, String)> {
     let tables = application_tables(schema).into_iter().filter(|table| table.readable);
     let columns = tables.flat_map(|table| {
-        let columns = candidates(table).into_iter().chain(deleted_columns(table));
+        let columns = candidates(table).into_iter().chain(guessable(table)).chain(end_columns(table));
+        let columns = columns.chain(deleted_columns(table)).chain(moments(table));
         columns.filter_map(|column| to_detect(table, column)).collect::<Vec<_>>()
     });
     let mut columns: Vec<_> = columns.collect();
@@ -131,7 +173,7 @@ pub fn tables_to_sample(schema: &Schema) -> Vec<SampledTable> {
     let tables = application_tables(schema).into_iter().chain(supabase_users(schema));
     let of_table = |table: &Table| {
         let dimensions = table.columns.iter().filter(|column| may_be_dimension(column));
-        sampled(table, candidates(table).into_iter().chain(dimensions).collect())
+        sampled(table, candidates(table).into_iter().chain(guessable(table)).chain(dimensions).collect())
     };
     tables.filter(|table| table.readable).map(of_table).collect()
 }
@@ -145,17 +187,13 @@ pub fn sampled<'a>(table: &'a Table, further: Vec<&'a Column>) -> SampledTable {
     SampledTable { schema: table.schema.clone(), table: table.name.clone(), columns }
 }
 
-fn deleted_columns(table: &Table) -> Vec<&Column> {
-    let named = |name: &&str| {
-        let found = table.columns.iter().find(|column| plain(&column.name) == **name);
-        found.filter(|column| can_mark_existing(column) && !possible_formats(table, column).is_empty())
+/// The columns with the time of a change that a preset may ask for.
+fn moments(table: &Table) -> Vec<&Column> {
+    let is_activation = |column: &&Column| {
+        ACTIVATED.contains(&plain(&column.name).as_str()) && !possible_formats(table, column).is_empty()
     };
-    DELETED.iter().filter_map(named).collect()
-}
-
-/// Whether the column can represent a row that is not deleted: by NULL, or by 0 if it contains numbers.
-pub fn can_mark_existing(column: &Column) -> bool {
-    column.nullable || matches!(column.column_type, ColumnType::Integer | ColumnType::Number)
+    let activations = table.columns.iter().filter(is_activation);
+    named_ends(table, ENDED).into_iter().chain(activations).collect()
 }
 
 fn actor_column(table: &Table) -> Option<&Column> {

@@ -52,7 +52,11 @@ pub fn possible_formats(table: &Table, column: &Column) -> &'static [TimeFormat]
 
 /// Returns the key of the column in [`DetectedFormats`], if its values are needed to determine the format.
 pub fn to_detect(table: &Table, column: &Column) -> Option<(String, String)> {
-    let is_ambiguous = on_sqlite(table) && possible_formats(table, column).len() > 1;
+    // On PostgreSQL only the format of numbers is ambiguous. Values of a table that is not on the search path, that row level security
+    // hides, or that the role may not read are not looked at.
+    let is_seen = table.visible && !table.row_security && table.kind != TableKind::Query;
+    let is_read = table.readable && (on_sqlite(table) || is_seen);
+    let is_ambiguous = is_read && possible_formats(table, column).len() > 1;
     is_ambiguous.then(|| (table.name.clone(), column.name.clone()))
 }
 
@@ -79,6 +83,9 @@ pub fn may_be_unreadable(
 pub fn format_of(table: &Table, column: &Column, detected: &DetectedFormats) -> Result<TimeFormat, String> {
     let place = column_name(table, column);
     let found = to_detect(table, column).and_then(|column| detected.get(&column));
+    if found.is_some_and(|found| found.out_of_range) {
+        return Err(out_of_range(table, column));
+    }
     // For a column without values, ISO is chosen, because it accepts every text format.
     let found = found.map(|found| found.format.unwrap_or(TimeFormat::Iso));
     match (possible_formats(table, column), found) {
@@ -93,6 +100,19 @@ pub fn format_of(table: &Table, column: &Column, detected: &DetectedFormats) -> 
             column.type_name
         )),
     }
+}
+
+/// Whether the numbers of a column are known to be no times, whatever format is declared.
+pub fn is_out_of_range(table: &Table, column: &Column, detected: &DetectedFormats) -> bool {
+    let found = to_detect(table, column).and_then(|column| detected.get(&column));
+    found.is_some_and(|found| found.out_of_range)
+}
+
+pub fn out_of_range(table: &Table, column: &Column) -> String {
+    format!(
+        "at least half of the numbers in {} are no time from 2000 to 2100, neither as seconds nor as milliseconds since 1970",
+        column_name(table, column)
+    )
 }
 
 /// The column's name for messages.

@@ -1,7 +1,7 @@
 //! Recognises the table of users as the one that most other tables reference, if its name is not sufficient.
 
 use crate::{
-    config::recognise::names::{plain, singular},
+    config::recognise::names::{plain, singular, words},
     platform::{Statistics, Table},
 };
 
@@ -46,7 +46,7 @@ pub fn most_referenced_people<'a>(
 ) -> Option<&'a Table> {
     let mut ranked: Vec<_> = tables
         .iter()
-        .filter(|table| describes_people(table) && !statistics.is_empty(table))
+        .filter(|table| describes_people(table) && !is_of_staff(table) && !statistics.is_empty(table))
         .map(|table| (pointing(table, tables, pointers, statistics), *table))
         .filter(|(pointing, _)| *pointing >= LEAST_POINTERS)
         .collect();
@@ -74,6 +74,135 @@ pub fn most_referenced<'a>(tables: &[&'a Table], statistics: &Statistics) -> Opt
         [most, ..] => Some(*most),
         [] => None,
     }
+}
+
+/// Returns the table of people to which the most tables of `activity`, the tables with a time of creation, have a foreign key, and the
+/// number of these tables. If two tables of people are equal in this, it is the one with more rows.
+pub fn people_of_activity<'a>(
+    tables: &[&'a Table],
+    activity: &[&Table],
+    statistics: &Statistics,
+) -> Option<(&'a Table, usize)> {
+    let rows = |table: &Table| statistics.of(table).and_then(|of_table| of_table.rows);
+    let are_people = |table: &&&Table| {
+        (is_named(table, PEOPLE) || is_named(table, OTHER_PEOPLE) || describes_people(table))
+            && !is_of_staff(table)
+            && !statistics.is_empty(table)
+    };
+    let ranked = tables
+        .iter()
+        .filter(are_people)
+        .map(|table| (*table, pointing(table, activity, Pointers::ForeignKeys, statistics)));
+    // `max_by_key` returns the last of equal elements, so the order is reversed to prefer the first.
+    ranked
+        .rev()
+        .filter(|(_, pointing)| *pointing > 0)
+        .max_by_key(|(table, pointing)| (*pointing, rows(table)))
+}
+
+/// Last words of the names of tables whose rows are people, or say more about them.
+const PEOPLE: &[&str] = &[
+    "user",
+    "users",
+    "profile",
+    "profiles",
+    "account",
+    "accounts",
+    "member",
+    "members",
+    "person",
+    "persons",
+    "people",
+    "customer",
+    "customers",
+    "contact",
+    "contacts",
+];
+
+/// Last words of the names of further tables of people who use a platform, in the singular.
+const OTHER_PEOPLE: &[&str] = &[
+    "patient",
+    "donor",
+    "listener",
+    "holder",
+    "student",
+    "learner",
+    "pupil",
+    "subscriber",
+    "visitor",
+    "guest",
+    "client",
+    "player",
+    "reader",
+    "borrower",
+    "tenant",
+    "buyer",
+    "shopper",
+    "passenger",
+    "rider",
+    "driver",
+    "participant",
+    "attendee",
+    "contributor",
+    "supporter",
+    "backer",
+    "viewer",
+    "applicant",
+    "candidate",
+    "resident",
+    "citizen",
+    "volunteer",
+    "traveler",
+    "traveller",
+    "renter",
+];
+/// Last words of the names of tables of people who work for a platform, in the singular.
+const STAFF: &[&str] = &[
+    "doctor",
+    "physician",
+    "nurse",
+    "therapist",
+    "agent",
+    "staff",
+    "employee",
+    "admin",
+    "administrator",
+    "operator",
+    "moderator",
+    "instructor",
+    "teacher",
+    "librarian",
+    "technician",
+];
+
+fn is_named(table: &Table, nouns: &[&str]) -> bool {
+    let last = words(&table.name).pop().unwrap_or_default();
+    nouns.iter().any(|noun| *noun == last || *noun == singular(&last))
+}
+
+fn is_of_staff(table: &Table) -> bool {
+    is_named(table, STAFF)
+}
+
+/// Whether the column is a foreign key to a table whose rows are neither those of `people` nor say more about people, such as the
+/// doctors beside the patients.
+pub fn points_elsewhere(
+    table: &Table,
+    column: &str,
+    people: &Table,
+    statistics: &Statistics,
+    tables: &[&Table],
+) -> bool {
+    tables
+        .iter()
+        .filter(|other| **other != people && !is_named(other, PEOPLE))
+        .any(|other| references(table, other, statistics).any(|key| key == column))
+}
+
+/// Whether the rows of the table are people, or say more about them as those of `local_user` do, so that they are nothing that people
+/// do.
+pub fn is_of_people(table: &Table) -> bool {
+    is_named(table, PEOPLE) && describes_people(table)
 }
 
 fn describes_people(table: &Table) -> bool {

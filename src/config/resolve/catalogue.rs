@@ -1,15 +1,16 @@
 //! The sources of a platform by name: those that the file declares, checked against the schema, and those of the preset
 //! that are recognised in the schema.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     config::{
         file::declaration::SourceDeclaration,
         finding::Finding,
         presets::{
-            PLACE,
-            known_sources::{known_sources, known_tables, recognise_known},
+            BuiltInSet,
+            known_source::KnownSource,
+            known_sources::{known_tables, recognise_known, recognise_known_moment, recognise_part},
         },
         recognise::{
             Recognised,
@@ -43,10 +44,10 @@ pub enum Unready {
 }
 
 impl<'a> SourceCatalogue<'a> {
-    /// Collects the declared sources, and with `with_preset` those of the preset. Problems are added to `findings`.
+    /// Collects the declared sources, and those of the preset. Problems are added to `findings`.
     pub fn new(
         declared: &[SourceDeclaration],
-        with_preset: bool,
+        set: Option<&BuiltInSet>,
         tenant: &str,
         schema: &'a Schema,
         detected: &DetectedFormats,
@@ -62,22 +63,62 @@ impl<'a> SourceCatalogue<'a> {
                 recognised.map_or(Entry::Broken, |found| Entry::Ready(Box::new(found))),
             );
         }
-        for name in known_sources().filter(|_| with_preset) {
-            entries.entry(name.to_owned()).or_insert_with(|| {
-                match recognise_known(name, schema, detected, None) {
-                    Ok(recognised) => {
-                        findings.extend(hidden_rows(PLACE, &recognised));
-                        findings.extend(deletions_unseen(name, &recognised));
-                        Entry::Ready(Box::new(recognised))
-                    }
-                    Err(reason) => {
-                        findings.extend(may_not_be_read(name, schema));
-                        Entry::Missing(reason)
-                    }
-                }
-            });
+        let mut catalogue = Self(entries);
+        if let Some(set) = set {
+            catalogue.add_preset(set, schema, detected, findings);
         }
-        Self(entries)
+        catalogue
+    }
+
+    /// Adds the preset's sources that are not declared.
+    fn add_preset(
+        &mut self,
+        set: &BuiltInSet,
+        schema: &'a Schema,
+        detected: &DetectedFormats,
+        findings: &mut Vec<Finding>,
+    ) {
+        let declared: BTreeSet<_> = self.0.keys().cloned().collect();
+        for known in set.sources.iter().filter(|known| !declared.contains(known.name)) {
+            let recognised = recognise_known(set, known.name, schema, detected, None);
+            match &recognised {
+                Ok(recognised) => findings.extend(deletions_unseen(set, known.name, recognised)),
+                Err(_) => findings.extend(may_not_be_read(set, known, schema)),
+            }
+            self.add(set, known.name, recognised, findings);
+        }
+        for part in set.parts.iter().filter(|part| !declared.contains(part.source.name)) {
+            let recognised =
+                self.whole(part.of).and_then(|whole| recognise_part(part, whole, schema, detected));
+            self.add(set, part.source.name, recognised, findings);
+        }
+        for moment in set.moments.iter().filter(|moment| !declared.contains(moment.name)) {
+            let recognised =
+                self.whole(moment.of).and_then(|of| recognise_known_moment(moment, of, detected));
+            self.add(set, moment.name, recognised, findings);
+        }
+    }
+
+    fn add(
+        &mut self,
+        set: &BuiltInSet,
+        name: &str,
+        recognised: Result<Recognised<'a>, String>,
+        findings: &mut Vec<Finding>,
+    ) {
+        let entry = match recognised {
+            Ok(recognised) => {
+                findings.extend(hidden_rows(set.place, &recognised));
+                Entry::Ready(Box::new(recognised))
+            }
+            Err(reason) => Entry::Missing(reason),
+        };
+        self.0.insert(name.to_owned(), entry);
+    }
+
+    /// The source that another one is made of, or why there is none.
+    fn whole(&self, name: &str) -> Result<&Recognised<'a>, String> {
+        self.ready(name).ok_or_else(|| self.reason(name))
     }
 
     pub fn ready(&self, name: &str) -> Option<&Recognised<'a>> {
@@ -119,25 +160,26 @@ impl<'a> SourceCatalogue<'a> {
 pub const MAY_NOT_READ: &str = "the platform's role may not read ";
 
 /// Warns if a table for the source exists but cannot be read, which differs from a missing table.
-fn may_not_be_read(name: &str, schema: &Schema) -> Option<Finding> {
-    let table = known_tables(name, schema).into_iter().find(|table| !table.readable)?;
+fn may_not_be_read(set: &BuiltInSet, known: &KnownSource, schema: &Schema) -> Option<Finding> {
+    let name = known.name;
+    let table = known_tables(known, schema).into_iter().find(|table| !table.readable)?;
     let message = format!(
         "{MAY_NOT_READ}{}, so that metrics of {name} are left out or computed without it",
         table_name(table)
     );
-    Some(Finding::warning(PLACE, message).hint(grant(table)))
+    Some(Finding::warning(set.place, message).hint(grant(table)))
 }
 
 /// Warns that soft-deleted rows count as existing, because the format of the column with the time of deletion cannot be
 /// used.
-fn deletions_unseen(name: &str, recognised: &Recognised) -> Option<Finding> {
+fn deletions_unseen(set: &BuiltInSet, name: &str, recognised: &Recognised) -> Option<Finding> {
     let reason = recognised.unusable_deletion.as_ref()?;
     let message = format!("{reason}, so that soft-deleted rows of {name} count as existing");
     let hint = format!(
         "declare [sources.{name}] to read a view with both columns in one format, or to exclude deleted rows \
          with a filter"
     );
-    Some(Finding::warning(PLACE, message).hint(hint))
+    Some(Finding::warning(set.place, message).hint(hint))
 }
 
 /// Warns of row level security, because a session refuses to read a table of which a policy may hide rows.

@@ -38,17 +38,32 @@ pub fn check_number(table: &Table, column: &Column, name: &Located<String>) -> O
             table.columns.iter().filter(is_numeric).map(|column| shown(&column.name)).take(8).collect();
         (!names.is_empty()).then(|| format!("columns with numbers: {}", names.join(", ")))
     };
-    (!is_number).then(|| Finding::error(&name.place, message()).maybe_hint(numbers()))
+    let hint = || conversion(table, column).or_else(numbers);
+    (!is_number).then(|| Finding::error(&name.place, message()).maybe_hint(hint()))
 }
 
-/// Returns the problem with a condition, if it has one.
-pub fn check_condition(table: &Table, condition: &Located<Condition>) -> Option<Finding> {
-    let Condition { column, test } = &condition.value;
-    let column = match find_column(table, &Located::new(column.clone(), &condition.place)) {
-        Ok(column) => column,
-        Err(finding) => return Some(finding),
+/// What to do about a column whose values can be made numbers.
+fn conversion(table: &Table, column: &Column) -> Option<String> {
+    let name = &column.name;
+    let number = match (column.type_name.as_str(), column.column_type) {
+        ("interval", _) => format!("extract(epoch FROM {name})"),
+        ("money", _) => format!("{name}::numeric"),
+        (_, ColumnType::Text) if on_sqlite(table) => format!("CAST({name} AS REAL)"),
+        (_, ColumnType::Text) => format!("{name}::numeric"),
+        _ => return None,
     };
-    let literals = match test {
+    Some(match (table.kind, column.column_type) {
+        (TableKind::Query, _) => format!("let the query select {number}"),
+        (_, ColumnType::Text) => {
+            format!("if its texts are numbers, let the source be a query that selects {number}")
+        }
+        _ => format!("let the source be a query that selects {number}"),
+    })
+}
+
+/// Returns the problem with a condition on `column`, which is one of `table`.
+pub fn check_condition(table: &Table, column: &Column, condition: &Located<Condition>) -> Option<Finding> {
+    let literals = match &condition.value.test {
         Test::Equals(literal)
         | Test::NotEquals(literal)
         | Test::LessThan(literal)
@@ -61,7 +76,7 @@ pub fn check_condition(table: &Table, condition: &Located<Condition>) -> Option<
     let wrong = literals.iter().find(|literal| !compares(column.column_type, literal, on_sqlite(table)))?;
     let message = format!(
         "{} is of type {}, which cannot be compared with {}",
-        shown(&column.name),
+        shown(&condition.value.column),
         column.type_name,
         described(wrong)
     );
@@ -81,8 +96,8 @@ fn compares(column_type: ColumnType, literal: &Literal, sqlite: bool) -> bool {
         (ColumnType::Timestamptz | ColumnType::Timestamp | ColumnType::Date, Literal::Text(text)) => {
             is_time(text)
         }
-        // The type may be an enumeration, for example. The database decides whether the comparison is possible.
-        (ColumnType::Other, Literal::Text(_)) => true,
+        // The database decides whether the comparison is possible.
+        (ColumnType::Enumeration | ColumnType::Other, Literal::Text(_)) => true,
         (ColumnType::Other, _) => sqlite,
         _ => false,
     }
@@ -106,7 +121,7 @@ fn literal_hint(column_type: ColumnType) -> Option<String> {
     let hint = match column_type {
         ColumnType::Boolean => "write true or false",
         ColumnType::Integer | ColumnType::Number => "write a number without quotes",
-        ColumnType::Text | ColumnType::Other => "write a text in quotes",
+        ColumnType::Text | ColumnType::Enumeration | ColumnType::Other => "write a text in quotes",
         ColumnType::Uuid => "write a UUID in quotes",
         ColumnType::Timestamptz | ColumnType::Timestamp | ColumnType::Date => {
             "write a date or time in quotes, as in \"2025-01-31\""

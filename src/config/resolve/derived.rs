@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::civil::Weekday;
+
 use crate::{
     config::{
         file::declaration::{Declarations, DerivedDeclaration},
@@ -17,11 +19,16 @@ use crate::{
 const MAX_DEPTH: usize = 5;
 
 /// Returns the derived metrics, by name. Those with mistakes are left out; [`derived_findings`] has the mistakes.
-pub fn derived_metrics(declarations: &Declarations, time_zone: &str) -> Vec<DerivedMetric> {
+pub fn derived_metrics(
+    declarations: &Declarations,
+    time_zone: &str,
+    week_start: Weekday,
+) -> Vec<DerivedMetric> {
     let wrong = wrong(declarations);
     let right =
         declarations.derived.iter().filter(|declared| !wrong.contains_key(declared.category.as_str()));
-    let mut metrics: Vec<_> = right.map(|declared| derived_metric(declared, time_zone)).collect();
+    let mut metrics: Vec<_> =
+        right.map(|declared| derived_metric(declared, time_zone, week_start, false)).collect();
     metrics.sort_by(|one, other| one.key.category.cmp(&other.key.category));
     metrics
 }
@@ -45,7 +52,17 @@ pub fn derived_findings(declarations: &Declarations, known: &BTreeSet<String>) -
     findings
 }
 
-fn derived_metric(declared: &DerivedDeclaration, time_zone: &str) -> DerivedMetric {
+/// Returns the metric. An optional one is left out where nothing records what it is computed from.
+pub fn derived_metric(
+    declared: &DerivedDeclaration,
+    time_zone: &str,
+    week_start: Weekday,
+    is_optional: bool,
+) -> DerivedMetric {
+    let mut derivation = declared.derivation.clone();
+    if let Derivation::Moving { window, .. } = &mut derivation {
+        *window = window.with_week_from(week_start);
+    }
     let implied = match &declared.derivation {
         Derivation::Moving { function: MovingFunction::Average, .. } => MetricType::Average,
         _ => MetricType::Aggregate,
@@ -61,7 +78,8 @@ fn derived_metric(declared: &DerivedDeclaration, time_zone: &str) -> DerivedMetr
         unit: or(&declared.unit, ""),
         format_pattern: or(&declared.format_pattern, "0,0.00"),
         time_zone: time_zone.to_owned(),
-        derivation: declared.derivation.clone(),
+        derivation,
+        is_optional,
     }
 }
 

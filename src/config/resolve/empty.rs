@@ -3,9 +3,7 @@
 
 use super::unfiltered::{sources, table_of};
 use crate::{
-    config::{
-        file::declaration::Declarations, finding::Finding, presets::PLACE, recognise::names::table_name,
-    },
+    config::{file::declaration::Declarations, finding::Finding, recognise::names::table_name},
     metric::{Definition, Measure},
     platform::{Schema, Statistics, Table},
 };
@@ -14,6 +12,7 @@ use crate::{
 /// platform without any rows there are no warnings, because every table is empty then.
 pub fn empty_sources(
     declarations: &Declarations,
+    place_of_preset: &str,
     schema: &Schema,
     definitions: &[Definition],
     statistics: &Statistics,
@@ -35,7 +34,7 @@ pub fn empty_sources(
     let warning = |(name, table): &(&String, &Table)| {
         let declared = declarations.sources.iter().find(|declaration| declaration.name == **name);
         let message = format!(
-            "{} has no rows, so that every metric of it is recorded as 0, for good",
+            "{} has no rows, so every metric that reads it is recorded as 0, and a record is never changed",
             table_name(table)
         );
         let hint = match declared {
@@ -45,7 +44,7 @@ pub fn empty_sources(
                  `active = false` in its metrics"
             ),
         };
-        let place = declared.map_or(PLACE, |declaration| declaration.place.as_str());
+        let place = declared.map_or(place_of_preset, |declaration| declaration.place.as_str());
         Finding::warning(place, message).hint(hint)
     };
     tables.iter().filter(|(name, _)| is_empty(name) && has_zeros(name)).map(warning).collect()

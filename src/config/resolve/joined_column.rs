@@ -1,4 +1,5 @@
-//! Columns that a measure names through a foreign key: `column = "category.name"`.
+//! Columns that measures, filters and sources name: those of the table itself, and those that a foreign key leads to, as
+//! `column = "category.name"`.
 
 use crate::{
     config::{
@@ -7,37 +8,58 @@ use crate::{
             names::{grant, plain, singular, table_name},
             time_format::on_sqlite,
         },
+        resolve::column_check::find_column,
         suggest::{shown, suggestion},
     },
     metric::JoinedColumn,
     platform::{Column, ForeignKey, Schema, Table},
 };
 
-/// A column of the table that a foreign key leads to.
-pub struct FoundColumn<'a> {
+/// A column that was named.
+pub struct NamedColumn<'a> {
     pub column: &'a Column,
+    /// The table that it is a column of.
     pub table: &'a Table,
-    pub join: JoinedColumn,
+    /// How it is joined, if it is not a column of the source's own table.
+    pub join: Option<JoinedColumn>,
 }
 
-/// Returns the column that `name` names through a foreign key of `table`; `None` where it does not look like such a name.
-/// The part before the point is the column with the foreign key, with or without `_id`, or the table that it leads to.
-pub fn joined_column<'a>(
+/// Returns the column of `table` that `name` names, or the one that it names through a foreign key: the part before the point is
+/// the column with the foreign key, with or without `_id`, or the table that it leads to.
+///
+/// # Errors
+/// The finding that there is no such column.
+pub fn named_column<'a>(
     schema: &'a Schema,
-    table: &Table,
+    table: &'a Table,
     name: &Located<String>,
-) -> Option<Result<FoundColumn<'a>, Finding>> {
-    let (through, column) = name.value.split_once('.')?;
-    (table.column(&name.value).is_none()).then(|| find(schema, table, name, through, column))
+) -> Result<NamedColumn<'a>, Finding> {
+    match name.value.split_once('.') {
+        Some((through, column)) if table.column(&name.value).is_none() => {
+            joined_column(schema, table, name, through, column)
+        }
+        _ => find_column(table, name).map(|column| NamedColumn { column, table, join: None }),
+    }
 }
 
-fn find<'a>(
+/// The note that says how a column is joined.
+pub fn join_note(table: &Table, name: &Located<String>, join: &JoinedColumn) -> Finding {
+    let JoinedColumn { foreign_key, table: to, key, .. } = join;
+    let message = format!(
+        "{} is read from `{to}`, joined by `{}.{foreign_key}` = `{to}.{key}`; it has the value that it has when it is read",
+        shown(&name.value),
+        table.name
+    );
+    Finding::note(&name.place, message)
+}
+
+fn joined_column<'a>(
     schema: &'a Schema,
     table: &Table,
     name: &Located<String>,
     through: &str,
     column: &str,
-) -> Result<FoundColumn<'a>, Finding> {
+) -> Result<NamedColumn<'a>, Finding> {
     let wrong = |message: String| Finding::error(&name.place, message);
     let keys: Vec<_> = schema.foreign_keys_of(table).collect();
     let named: Vec<_> = keys.iter().filter(|key| is_named(&key.column, through)).collect();
@@ -82,7 +104,7 @@ fn find<'a>(
         key: key.to_column.clone(),
         column: found.name.clone(),
     };
-    Ok(FoundColumn { column: found, table: to, join })
+    Ok(NamedColumn { column: found, table: to, join: Some(join) })
 }
 
 fn ambiguous(name: &Located<String>, through: &str, keys: &[&&ForeignKey]) -> Finding {

@@ -2,27 +2,27 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Weekday;
+use strum::IntoEnumIterator;
+
 use crate::{
     config::{
-        file::declaration::{Formula, MeasureName, MetricDeclaration, RatioSide, Returns},
+        file::declaration::{Formula, MeasureName, MetricDeclaration, RatioSide},
         finding::{Finding, Located},
-        recognise::names::table_name,
         resolve::{
+            built_measure::{BuiltMeasure, DEFAULT_TOP, required},
             catalogue::{SourceCatalogue, Unready},
-            column_check::{check_condition, check_number, find_column},
-            joined_column::{FoundColumn, joined_column},
+            column_check::{check_condition, check_number},
+            joined_column::{NamedColumn, join_note, named_column},
+            query_measure,
         },
         suggest::{shown, suggestion},
     },
     metric::{
-        AddsUp, Breakdown, Condition, Filter, JoinedColumn, LabelFold, Measure, Phase, Quantile, QueryShape,
-        Rows, Window,
+        Breakdown, CalendarPeriod, Condition, Filter, LabelFold, Measure, Phase, Quantile, Rows, Window,
     },
     platform::{Column, Schema, Table},
 };
-
-/// The default number of labels that a breakdown names.
-const DEFAULT_TOP: usize = 10;
 
 /// The measures that a ratio may consist of. Excluding ratios also ends the recursion.
 const COUNTS: [MeasureName; 4] =
@@ -35,19 +35,8 @@ pub struct MeasureBuilder<'a> {
     pub metrics: &'a BTreeMap<String, MetricDeclaration>,
     /// The reporting time zone.
     pub time_zone: &'a str,
-}
-
-/// The result of building one measure.
-#[derive(Debug, Default)]
-pub struct BuiltMeasure {
-    pub measure: Option<Measure>,
-    pub findings: Vec<Finding>,
-    /// The reasons why sources of the preset are missing.
-    pub missing: Vec<String>,
-    /// The name of a source, metric or key with an error that has been reported already.
-    pub broken: Option<String>,
-    /// The columns that the measure names through foreign keys, with the names of their sources.
-    pub joined: Vec<(String, JoinedColumn)>,
+    /// The day on which a week to date begins.
+    pub week_start: Weekday,
 }
 
 impl MeasureBuilder<'_> {
@@ -64,7 +53,7 @@ impl MeasureBuilder<'_> {
             return None;
         }
         let Some(Located { value: name, .. }) = &formula.measure else {
-            let names: Vec<_> = MeasureName::ALL.iter().map(|(name, _)| shown(name)).collect();
+            let names: Vec<_> = MeasureName::iter().map(|name| shown(name.name())).collect();
             let problem = Finding::error(&formula.place, "`measure` is missing");
             built.findings.push(problem.hint(format!("set it to one of {}", names.join(", "))));
             return None;
@@ -101,45 +90,16 @@ impl MeasureBuilder<'_> {
                     required(formula, "quantile", &formula.quantile, built).map(|share| share.value);
                 self.quantile(formula, quantile.unwrap_or(Quantile::MEDIAN), built)
             }
+            MeasureName::Retention => self.retention(formula, built),
+            MeasureName::Growth => self.growth(formula, built),
             MeasureName::Breakdown => self.breakdown(formula, built),
             MeasureName::Ratio => {
                 let numerator = self.operand(formula, "numerator", &formula.numerator, built);
                 let denominator = self.operand(formula, "denominator", &formula.denominator, built);
                 Some(Measure::Ratio { numerator: Box::new(numerator?), denominator: Box::new(denominator?) })
             }
-            MeasureName::Sql => sql(formula, built),
+            MeasureName::Sql => query_measure::sql(formula, built),
         }
-    }
-
-    fn distinct_actors(&self, formula: &Formula, built: &mut BuiltMeasure) -> Option<Measure> {
-        let sources = required(formula, "sources", &formula.sources, built)?;
-        let rows: Vec<_> =
-            sources.value.iter().map(|name| self.rows(formula, sources, name, built)).collect();
-        for (name, rows) in sources.value.iter().zip(&rows) {
-            let without_actor =
-                self.catalogue.ready(name).is_some_and(|source| source.source.actor_column.is_none());
-            if rows.is_some() && without_actor {
-                let message =
-                    format!("source `{name}` has no actor_column, which is needed to count distinct actors");
-                let hint = format!("add `actor_column = \"…\"` to [sources.{name}]");
-                built.findings.push(Finding::error(&sources.place, message).hint(hint));
-            }
-        }
-        let rows = rows.into_iter().map(|rows| Some(rows?.0)).collect::<Option<_>>()?;
-        Some(Measure::Distinct { rows, column: None, window: window(formula, built) })
-    }
-
-    fn distinct(&self, formula: &Formula, built: &mut BuiltMeasure) -> Option<Measure> {
-        let column = required(formula, "column", &formula.column, built);
-        let sources = required(formula, "sources", &formula.sources, built)?;
-        let read: Vec<_> =
-            sources.value.iter().map(|name| self.rows(formula, sources, name, built)).collect();
-        let column = column?;
-        for (rows, table) in read.iter().flatten() {
-            self.column(rows, table, column, built);
-        }
-        let rows = read.into_iter().map(|rows| Some(rows?.0)).collect::<Option<_>>()?;
-        Some(Measure::Distinct { rows, column: Some(column.value.clone()), window: window(formula, built) })
     }
 
     /// Returns the rows and the column of numbers of a measure that folds one.
@@ -147,7 +107,7 @@ impl MeasureBuilder<'_> {
         let column = required(formula, "column", &formula.column, built);
         let (rows, table) = self.single_rows(formula, built)?;
         let name = column?;
-        if let Some((column, of)) = self.column(&rows, table, name, built) {
+        if let Some((column, of)) = self.column(&rows.source, table, name, built) {
             built.findings.extend(check_number(of, column, name));
         }
         Some((rows, name.value.clone()))
@@ -163,7 +123,7 @@ impl MeasureBuilder<'_> {
         let column = required(formula, "column", &formula.column, built);
         let (rows, table) = self.single_rows(formula, built)?;
         let column = column?;
-        self.column(&rows, table, column, built);
+        self.column(&rows.source, table, column, built);
         let fold = self.label_fold(formula, &rows, table, built);
         Some(Measure::Breakdown(Breakdown {
             rows,
@@ -187,7 +147,7 @@ impl MeasureBuilder<'_> {
         let distinct = formula.distinct.iter().map(|name| (name, LabelFold::Distinct(name.value.clone())));
         let folds: Vec<_> = sum.chain(average).chain(distinct).collect();
         for (name, fold) in &folds {
-            let found = self.column(rows, table, name, built);
+            let found = self.column(&rows.source, table, name, built);
             if let (Some((column, of)), LabelFold::Sum(_) | LabelFold::Average(_)) = (found, fold) {
                 built.findings.extend(check_number(of, column, name));
             }
@@ -199,33 +159,24 @@ impl MeasureBuilder<'_> {
         folds.into_iter().next().map(|(_, fold)| fold).unwrap_or_default()
     }
 
-    /// Finds the column of a measure in the table of its source, or through a foreign key of it. Returns it with the table that it
-    /// is a column of.
-    fn column<'t>(
+    /// Finds a column in the table of a source, or through a foreign key of it. Returns it with the table that it is a column of.
+    pub(super) fn column<'t>(
         &'t self,
-        rows: &Rows,
+        source: &str,
         table: &'t Table,
         name: &Located<String>,
         built: &mut BuiltMeasure,
     ) -> Option<(&'t Column, &'t Table)> {
-        let found = match joined_column(self.schema, table, name) {
-            None => find_column(table, name).map(|column| (column, table)),
-            Some(found) => found.map(|FoundColumn { column, table: of, join }| {
-                let explained = format!(
-                    "{} is read from {}, joined by `{}.{}` = `{}.{}`; it has the value that it has when it is read",
-                    shown(&name.value),
-                    table_name(of),
-                    table.name,
-                    join.foreign_key,
-                    join.table,
-                    join.key
-                );
-                built.findings.push(Finding::note(&name.place, explained));
-                built.joined.push((rows.source.clone(), join));
-                (column, of)
-            }),
-        };
-        found.map_err(|finding| built.findings.push(finding)).ok()
+        let found = named_column(self.schema, table, name).map_err(|finding| built.findings.push(finding));
+        let NamedColumn { column, table: of, join } = found.ok()?;
+        if let Some(join) = join {
+            let joined = (source.to_owned(), join);
+            if !built.joined.contains(&joined) {
+                built.findings.push(join_note(table, name, &joined.1));
+                built.joined.push(joined);
+            }
+        }
+        Some((column, of))
     }
 
     /// Returns the rows of a formula that must have exactly one source.
@@ -236,14 +187,26 @@ impl MeasureBuilder<'_> {
             built.findings.push(Finding::error(&sources.place, message).hint("give `source = \"…\"`"));
             return None;
         };
-        self.rows(formula, sources, name, built)
+        self.rows(name, &sources.place, conditions(formula), built)
     }
 
-    fn rows(
+    /// Returns the rows of each source of a formula.
+    pub(super) fn rows_of_sources(
         &self,
         formula: &Formula,
         sources: &Located<Vec<String>>,
+        built: &mut BuiltMeasure,
+    ) -> Vec<Option<(Rows, &Table)>> {
+        let names = sources.value.iter();
+        names.map(|name| self.rows(name, &sources.place, conditions(formula), built)).collect()
+    }
+
+    /// Returns the rows of the source that meet the conditions. `place` is that of the source's name.
+    pub(super) fn rows(
+        &self,
         name: &str,
+        place: &str,
+        conditions: &[Located<Condition>],
         built: &mut BuiltMeasure,
     ) -> Option<(Rows, &Table)> {
         let recognised = match self.catalogue.get(name) {
@@ -258,15 +221,18 @@ impl MeasureBuilder<'_> {
                     Unready::Unknown(near) => {
                         let message = format!("source {} is not declared", shown(name));
                         let hint = near.unwrap_or_else(|| format!("add a [sources.{name}] section"));
-                        built.findings.push(Finding::error(&sources.place, message).hint(hint));
+                        built.findings.push(Finding::error(place, message).hint(hint));
                     }
                 }
                 return None;
             }
         };
-        let conditions: &[Located<Condition>] = formula.filter.as_ref().map_or(&[], |filter| &filter.value);
-        let wrong = conditions.iter().filter_map(|condition| check_condition(recognised.table, condition));
-        built.findings.extend(wrong);
+        for condition in conditions {
+            let column = Located::new(condition.value.column.clone(), &condition.place);
+            if let Some((column, of)) = self.column(name, recognised.table, &column, built) {
+                built.findings.extend(check_condition(of, column, condition));
+            }
+        }
         let filter = Filter(conditions.iter().map(|condition| condition.value.clone()).collect());
         Some((Rows { source: name.to_owned(), filter }, recognised.table))
     }
@@ -297,10 +263,10 @@ impl MeasureBuilder<'_> {
         };
         if let Some(measure) = inner.measure.as_ref().filter(|measure| !COUNTS.contains(&measure.value)) {
             let message = format!(
-                "{key}: a ratio consists of the measures `created`, `existing`, `distinct_actors` and `distinct`, not of `{}`",
+                "a ratio consists of the measures `created`, `existing`, `distinct_actors` and `distinct`, not of `{}`",
                 measure.value.name()
             );
-            built.findings.push(Finding::error(place, message));
+            built.findings.push(Finding::error(place, of_side(key, place, message)));
             return None;
         }
         let BuiltMeasure { measure, findings, missing, broken, joined } = self.build(inner);
@@ -318,107 +284,38 @@ impl MeasureBuilder<'_> {
         measure
     }
 
+    pub(super) fn window(&self, formula: &Formula, built: &mut BuiltMeasure) -> Window {
+        let to_date = |period: CalendarPeriod| Window::ToDate(period).with_week_from(self.week_start);
+        match (&formula.window, &formula.window_days) {
+            (Some(period), Some(_)) => {
+                let message = "give `window` or `window_days`, not both";
+                built.findings.push(Finding::error(&period.place, message));
+                to_date(period.value)
+            }
+            (Some(period), None) => to_date(period.value),
+            (None, days) => Window::Days(days.as_ref().map_or(1, |days| days.value)),
+        }
+    }
+
     fn unknown_metric(&self, key: &str, category: &str, place: &str) -> Finding {
         let hint = suggestion(category, self.metrics.keys().map(String::as_str));
-        Finding::error(place, format!("{key}: there is no metric {}", shown(category))).maybe_hint(hint)
+        let message = format!("there is no metric {}", shown(category));
+        Finding::error(place, of_side(key, place, message)).maybe_hint(hint)
     }
 }
 
-fn window(formula: &Formula, built: &mut BuiltMeasure) -> Window {
-    match (&formula.window, &formula.window_days) {
-        (Some(period), Some(_)) => {
-            let message = "give `window` or `window_days`, not both";
-            built.findings.push(Finding::error(&period.place, message));
-            Window::ToDate(period.value)
-        }
-        (Some(period), None) => Window::ToDate(period.value),
-        (None, days) => Window::Days(days.as_ref().map_or(1, |days| days.value)),
-    }
+fn conditions(formula: &Formula) -> &[Located<Condition>] {
+    formula.filter.as_ref().map_or(&[], |filter| &filter.value)
 }
 
 fn phase(formula: &Formula) -> Phase {
     formula.of.as_ref().map_or(Phase::Created, |phase| phase.value)
 }
 
-fn required<'f, T>(
-    formula: &Formula,
-    key: &str,
-    value: &'f Option<Located<T>>,
-    built: &mut BuiltMeasure,
-) -> Option<&'f Located<T>> {
-    if formula.unreadable.contains(&key) {
-        built.broken = Some(key.to_owned());
-    } else if value.is_none() {
-        let measure = formula.measure.as_ref().map_or("", |measure| measure.value.name());
-        let message = format!("`{key}` is missing, which the measure `{measure}` requires");
-        let hint = match key {
-            "returns" => {
-                Some("write what the query returns: \"value\", \"average\", \"ratio\" or \"labels\"")
-            }
-            "quantile" => Some("the 95th percentile is `quantile = 0.95`"),
-            _ => None,
-        };
-        let hint = hint.map(str::to_owned);
-        built.findings.push(Finding::error(&formula.place, message).maybe_hint(hint));
+/// A message about one side of a ratio, with its name where the place does not end with it.
+fn of_side(key: &str, place: &str, message: String) -> String {
+    match place.rsplit('.').next() == Some(key) {
+        true => message,
+        false => format!("{key}: {message}"),
     }
-    value.as_ref()
-}
-
-/// Returns how the values of a query add up over days, which must be said of a single value.
-fn adds_up(formula: &Formula, returns: Returns, built: &mut BuiltMeasure) -> Option<AddsUp> {
-    match (&formula.adds_up, returns) {
-        (None, Returns::Value) if formula.unreadable.contains(&"adds_up") => {
-            built.broken = Some("adds_up".to_owned());
-            None
-        }
-        (None, Returns::Value) => {
-            let problem = Finding::error(
-                &formula.place,
-                "`adds_up` is missing, which says how the days of a week are combined",
-            );
-            let hint = "\"sum\": the sum of its days; \"last\": the value of its last day; \"never\": a distinct count, which does not \
-                        add up";
-            built.findings.push(problem.hint(hint));
-            None
-        }
-        (Some(adds_up), Returns::Value | Returns::Labels) => Some(adds_up.value),
-        (Some(adds_up), _) => {
-            let message = "`adds_up` is only allowed for a query that returns \"value\" or \"labels\"";
-            built.findings.push(Finding::error(&adds_up.place, message));
-            None
-        }
-        (None, _) => Some(AddsUp::Never),
-    }
-}
-
-fn sql(formula: &Formula, built: &mut BuiltMeasure) -> Option<Measure> {
-    let query = required(formula, "query", &formula.query, built);
-    let returns = required(formula, "returns", &formula.returns, built)?;
-    if let (Some(top), false) = (&formula.top, returns.value == Returns::Labels) {
-        let message = "`top` is only allowed for a query that returns \"labels\"";
-        built.findings.push(Finding::error(&top.place, message));
-    }
-    if let (Some(signed), Returns::Average | Returns::Ratio) = (&formula.signed, returns.value) {
-        let message = "`signed` is only allowed for a query that returns \"value\" or \"labels\"";
-        built.findings.push(Finding::error(&signed.place, message));
-    }
-    let shape = match returns.value {
-        Returns::Value => QueryShape::Value,
-        Returns::Average => QueryShape::Average,
-        Returns::Ratio => QueryShape::Ratio,
-        Returns::Labels => {
-            let signed = formula.signed.as_ref().is_some_and(|signed| signed.value);
-            QueryShape::Labels { top: formula.top.as_ref().map_or(DEFAULT_TOP, |top| top.value), signed }
-        }
-    };
-    let adds_up = adds_up(formula, returns.value, built)?;
-    let query = query?;
-    let measure = Measure::Sql { query: query.value.trim().to_owned(), shape, adds_up };
-    if !measure.reconstructible() {
-        let message =
-            "the query does not use the day, so that it can only be recorded on time, never backfilled";
-        let hint = "use {day_start} and {day_end} (instants) or {day} (a date) in the query";
-        built.findings.push(Finding::warning(&query.place, message).hint(hint));
-    }
-    Some(measure)
 }

@@ -1,5 +1,7 @@
 //! Resolves declarations into definitions for a platform's tables, and reports all mistakes.
 
+mod actor_measures;
+mod built_measure;
 mod catalogue;
 mod column_check;
 mod derived;
@@ -7,12 +9,15 @@ mod empty;
 mod fit_preset;
 mod joined_column;
 mod measures;
+mod query_measure;
 mod source_check;
 mod unfiltered;
 
 use std::collections::BTreeMap;
 
-pub use derived::{derived_findings, derived_metrics};
+use jiff::civil::Weekday;
+
+pub use derived::{derived_findings, derived_metric, derived_metrics};
 pub use empty::empty_sources;
 pub use unfiltered::{source_tables, unfiltered_flags};
 
@@ -20,12 +25,14 @@ use crate::{
     config::{
         file::declaration::{Declarations, MetricDeclaration},
         finding::Finding,
-        presets::known_sources::{known_sources, known_tables},
+        presets::{built_in, known_sources::known_tables},
         recognise::{names::title, time_format::to_detect, undecided_columns},
         resolve::{
+            built_measure::BuiltMeasure,
             catalogue::{MAY_NOT_READ, SourceCatalogue},
             fit_preset::{Fitted, fitted},
-            measures::{BuiltMeasure, MeasureBuilder},
+            joined_column::named_column,
+            measures::MeasureBuilder,
             source_check::find_table,
         },
         settings::Preset,
@@ -60,6 +67,8 @@ pub struct ResolveRequest<'a> {
     pub tenant: &'a str,
     /// The reporting time zone.
     pub time_zone: &'a str,
+    /// The day on which a week to date begins.
+    pub week_start: Weekday,
     pub schema: &'a Schema,
     pub detected: &'a DetectedFormats,
 }
@@ -82,13 +91,21 @@ pub fn columns_to_detect(
     schema: &Schema,
 ) -> Vec<(String, String)> {
     let declared = |name: &str| declarations.sources.iter().any(|source| source.name == name);
-    let known = known_sources().filter(|name| preset == Preset::Community && !declared(name));
-    let of_preset = known.flat_map(|name| known_tables(name, schema)).flat_map(undecided_columns);
+    let set = built_in(preset).into_iter();
+    let known = set.flat_map(|set| set.sources.iter().chain(set.parts.iter().map(|part| &part.source)));
+    let known = known.filter(|known| !declared(known.name));
+    let of_preset = known.flat_map(|known| known_tables(known, schema)).flat_map(undecided_columns);
     // This includes columns with a declared format: a wrong one would assign rows to wrong days without an error.
     let of_file = declarations.sources.iter().flat_map(|source| {
         let table = find_table(source, schema).ok().map(|(_, table)| table);
         let named = [Some(&source.time_column), source.deleted_column.as_ref()].into_iter().flatten();
-        named.filter_map(move |name| to_detect(table?, table?.column(&name.value)?))
+        let named = named.filter_map(move |name| {
+            let found = named_column(schema, table?, name).ok()?;
+            to_detect(found.table, found.column)
+        });
+        // The preset may read the source by another time.
+        let of_moments = table.filter(|_| preset != Preset::None).map(undecided_columns);
+        named.chain(of_moments.into_iter().flatten())
     });
     let mut columns: Vec<_> = of_preset.chain(of_file).collect();
     columns.sort();
@@ -108,6 +125,7 @@ pub fn resolve(request: ResolveRequest) -> Resolved {
         schema: request.schema,
         metrics: &declarations,
         time_zone: request.time_zone,
+        week_start: request.week_start,
     };
     for metric in metrics.values() {
         let unfit =
@@ -128,6 +146,7 @@ pub fn resolve_further(request: ResolveRequest, metric: &MetricDeclaration) -> R
         schema: request.schema,
         metrics: &declarations,
         time_zone: request.time_zone,
+        week_start: request.week_start,
     };
     let metric = MergedMetric { declaration: metric.clone(), origin: DeclaredIn::File, optional: false };
     let mut resolved = Resolved::default();
@@ -141,16 +160,12 @@ pub fn source_tables_by_name<'a>(request: &ResolveRequest<'a>) -> Vec<(String, R
 }
 
 fn catalogue<'a>(request: &ResolveRequest<'a>, findings: &mut Vec<Finding>) -> SourceCatalogue<'a> {
-    let with_preset = request.preset == Preset::Community;
-    let ResolveRequest { declarations, tenant, schema, detected, .. } = request;
-    SourceCatalogue::new(&declarations.sources, with_preset, tenant, schema, detected, findings)
+    let ResolveRequest { declarations, tenant, schema, detected, preset, .. } = request;
+    SourceCatalogue::new(&declarations.sources, built_in(*preset), tenant, schema, detected, findings)
 }
 
 fn preset(request: &ResolveRequest, catalogue: &SourceCatalogue) -> Fitted {
-    match request.preset {
-        Preset::Community => fitted(catalogue),
-        Preset::None => Fitted { metrics: Vec::new(), unfit: BTreeMap::new() },
-    }
+    built_in(request.preset).map(|set| fitted(set, catalogue, request.schema)).unwrap_or_default()
 }
 
 fn declarations(metrics: &BTreeMap<String, MergedMetric>) -> BTreeMap<String, MetricDeclaration> {
@@ -273,7 +288,13 @@ fn definition(
     let sources = measure.source_names().into_iter();
     let source = |name: &str| {
         let mut source = builder.catalogue.ready(name)?.source.clone();
-        source.joined = joined.iter().filter(|(of, _)| of == name).map(|(_, join)| join.clone()).collect();
+        for (_, join) in joined.iter().filter(|(of, _)| of == name) {
+            if !source.joined.contains(join) {
+                source.joined.push(join.clone());
+            }
+        }
+        // Metrics whose sources are equal are read together.
+        source.joined.sort_by(|one, other| one.name.cmp(&other.name));
         Some((name.to_owned(), source))
     };
     let sources = sources.filter_map(source).collect();

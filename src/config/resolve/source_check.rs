@@ -9,13 +9,17 @@ use crate::{
             names::{grant, table_name},
             system_tables::application_tables,
             time_format::{
-                Contradiction, contradiction, format_of, may_be_unreadable, may_lack_time, possible_formats,
+                Contradiction, contradiction, format_of, is_out_of_range, may_be_unreadable, may_lack_time,
+                out_of_range, possible_formats,
             },
         },
-        resolve::column_check::{check_condition, find_column},
+        resolve::{
+            column_check::{check_condition, find_column},
+            joined_column::{NamedColumn, join_note, named_column},
+        },
         suggest::{nearest, shown, suggestion},
     },
-    metric::{Condition, Filter, Literal, Source, Test, TimeFormat},
+    metric::{Condition, Filter, JoinedColumn, Literal, Source, Test, TimeFormat},
     platform::{Column, ColumnType, DetectedFormats, Schema, Table, TableKind},
 };
 
@@ -35,28 +39,65 @@ pub fn check_source<'a>(
         return (None, vec![Finding::error(&declaration.table.place, message).hint(grant(table))]);
     }
     let mut findings = Vec::new();
-    let time_format = check_time_column(declaration, table, detected, &mut findings);
+    let mut columns = SourceColumns { schema, table, joined: Vec::new() };
+    let time_format = check_time_column(declaration, &mut columns, detected, &mut findings);
     if let (Some(deleted), Some(time_format)) = (&declaration.deleted_column, time_format) {
-        findings.extend(check_deleted_column(deleted, time_format, table, detected));
+        findings.extend(check_deleted_column(deleted, time_format, &mut columns, detected));
     }
     if let Some(actor) = &declaration.actor_column {
-        findings.extend(find_column(table, actor).err());
+        columns.find(actor, &mut findings);
     }
-    if let Some(Located { value: columns, place }) = &declaration.include_flagged {
-        let columns = columns.iter().map(|column| Located::new(column.clone(), place));
-        findings.extend(columns.filter_map(|column| find_column(table, &column).err()));
+    if let Some(Located { value: flagged, place }) = &declaration.include_flagged {
+        let flagged = flagged.iter().map(|column| Located::new(column.clone(), place));
+        findings.extend(flagged.filter_map(|column| find_column(table, &column).err()));
     }
     let mut filter = declaration.filter.clone();
     filter.extend(declaration.tenant_column.as_ref().map(|column| of_tenant(column, tenant)));
-    findings.extend(filter.iter().filter_map(|condition| check_condition(table, condition)));
+    for condition in &filter {
+        let name = Located::new(condition.value.column.clone(), &condition.place);
+        if let Some((column, of)) = columns.find(&name, &mut findings) {
+            findings.extend(check_condition(of, column, condition));
+        }
+    }
     let broken = findings.iter().any(Finding::is_error);
     let filter = Filter(filter.into_iter().map(|condition| condition.value).collect());
+    let joined = columns.joined;
     let recognised = time_format.filter(|_| !broken).map(|time_format| Recognised {
         table,
         unusable_deletion: None,
-        source: Source { schema: schema_name, filter, ..declared_source(declaration, table, time_format) },
+        guess: None,
+        source: Source {
+            schema: schema_name,
+            filter,
+            joined,
+            ..declared_source(declaration, table, time_format)
+        },
     });
     (recognised, findings)
+}
+
+/// The columns that a source names, with those of other tables that its foreign keys lead to.
+struct SourceColumns<'a> {
+    schema: &'a Schema,
+    table: &'a Table,
+    joined: Vec<JoinedColumn>,
+}
+
+impl<'a> SourceColumns<'a> {
+    /// Returns the column with the table that it is a column of. A missing one, and how one is joined, is added to `findings`.
+    fn find(
+        &mut self,
+        name: &Located<String>,
+        findings: &mut Vec<Finding>,
+    ) -> Option<(&'a Column, &'a Table)> {
+        let found = named_column(self.schema, self.table, name).map_err(|finding| findings.push(finding));
+        let NamedColumn { column, table, join } = found.ok()?;
+        if let Some(join) = join.filter(|join| !self.joined.contains(join)) {
+            findings.push(join_note(self.table, name, &join));
+            self.joined.push(join);
+        }
+        Some((column, table))
+    }
 }
 
 /// The source as it is declared, without a schema and a filter.
@@ -134,16 +175,19 @@ fn nearest_table(name: &str, schema: &Schema) -> Option<String> {
 
 fn check_time_column(
     declaration: &SourceDeclaration,
-    table: &Table,
+    columns: &mut SourceColumns,
     detected: &DetectedFormats,
     findings: &mut Vec<Finding>,
 ) -> Option<TimeFormat> {
     let declared = &declaration.time_column;
-    let column = find_column(table, declared).map_err(|finding| findings.push(finding)).ok()?;
+    let (column, table) = columns.find(declared, findings)?;
     let format = match &declaration.time_format {
         Some(format) => declared_format(format, table, column, detected),
         None => detected_format(declared, table, column, detected),
     };
+    if declaration.time_format.is_some() && is_out_of_range(table, column, detected) {
+        findings.push(Finding::warning(&declared.place, out_of_range(table, column)).hint(OUT_OF_RANGE_HINT));
+    }
     let format = format.map_err(|finding| findings.push(finding)).ok();
     let zone = declaration.time_zone.as_deref().unwrap_or("UTC");
     if format == Some(TimeFormat::Iso) && !["UTC", "Etc/UTC"].contains(&zone) {
@@ -153,7 +197,15 @@ fn check_time_column(
         findings.push(Finding::error(&declared.place, message).hint(hint));
     }
     // Of a query it is not known which columns may be NULL.
-    if format.is_some() && table.kind != TableKind::Query && may_lack_time(table, column, detected) {
+    let is_left_out = |condition: &Located<Condition>| {
+        condition.value.column == declared.value && condition.value.test == Test::IsNull(false)
+    };
+    let is_said = declaration.filter.iter().any(is_left_out);
+    if format.is_some()
+        && table.kind != TableKind::Query
+        && !is_said
+        && may_lack_time(table, column, detected)
+    {
         let message =
             format!("{} may be NULL, and rows without a value belong to no day", shown(&column.name));
         findings.push(Finding::warning(&declared.place, message));
@@ -228,11 +280,16 @@ fn detected_format(
     format_of(table, column, detected).map_err(|message| {
         let hint = match possible_formats(table, column) {
             [] => no_time_hint(table),
+            _ if is_out_of_range(table, column, detected) => Some(OUT_OF_RANGE_HINT.to_owned()),
             possible => Some(format!("add `time_format`, one of {}", names(possible))),
         };
         Finding::error(&declared.place, message).maybe_hint(hint)
     })
 }
+
+/// What to do about numbers that are no times of this century.
+const OUT_OF_RANGE_HINT: &str = "if they are microseconds, Julian days or seconds since another year, read a `query` that converts them \
+    (`time_us / 1000000 AS at`); if they are older or later times, say so with `time_format`";
 
 fn names(formats: &[TimeFormat]) -> String {
     formats.iter().map(|format| format!("`{}`", format.name())).collect::<Vec<_>>().join(", ")
@@ -255,14 +312,11 @@ fn no_time_hint(table: &Table) -> Option<String> {
 fn check_deleted_column(
     declared: &Located<String>,
     format: TimeFormat,
-    table: &Table,
+    columns: &mut SourceColumns,
     detected: &DetectedFormats,
 ) -> Vec<Finding> {
-    let column = match find_column(table, declared) {
-        Ok(column) => column,
-        Err(finding) => return vec![finding],
-    };
     let mut findings = Vec::new();
+    let Some((column, table)) = columns.find(declared, &mut findings) else { return findings };
     if !possible_formats(table, column).contains(&format) {
         let message = format!(
             "deleted_column {} is of type {}, but must contain times in the time_column's format `{}`",

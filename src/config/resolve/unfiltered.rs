@@ -7,7 +7,6 @@ use crate::{
     config::{
         file::declaration::Declarations,
         finding::Finding,
-        presets::PLACE,
         recognise::{
             flags::{FlagColumn, unused_flags},
             names::table_name,
@@ -34,6 +33,7 @@ pub fn source_tables(schema: &Schema, definitions: &[Definition]) -> Vec<Sampled
 /// Returns a warning for each source whose table has flags that neither its filter nor that of a metric uses.
 pub fn unfiltered_flags(
     declarations: &Declarations,
+    place_of_preset: &str,
     schema: &Schema,
     definitions: &[Definition],
     statistics: &Statistics,
@@ -55,23 +55,24 @@ pub fn unfiltered_flags(
         }
         let names: Vec<_> = flags.iter().map(|flag| format!("`{}`", flag.column.name)).collect();
         let message = format!(
-            "all rows of {} count, regardless of {}, which looks like a flag for rows that should not",
+            "all rows of {} count, regardless of {}, {} for rows that should not",
             table_name(table),
-            names.join(" or ")
+            names.join(" or "),
+            if names.len() == 1 { "which looks like a flag" } else { "which look like flags" }
         );
         let section = match declaration {
             Some(_) => format!("to [sources.{name}]"),
             None => format!("in a section [sources.{name}]"),
         };
         let hint = how_to_decide(&flags, &section);
-        let place = declaration.map_or(PLACE, |declaration| declaration.place.as_str());
+        let place = declaration.map_or(place_of_preset, |declaration| declaration.place.as_str());
         Some(Finding::warning(place, message).hint(hint))
     };
     sources(definitions).into_iter().filter_map(warning).collect()
 }
 
 fn how_to_decide(flags: &[FlagColumn], section: &str) -> String {
-    let conditions: Vec<_> = flags.iter().map(FlagColumn::condition).collect();
+    let conditions: Vec<_> = flags.iter().filter_map(FlagColumn::condition).collect();
     format!(
         "to exclude them, add `filter = {{ {} }}` {section}; if they count, `include_flagged = {}`. Records are \
          never changed, so decide before the first backfill",

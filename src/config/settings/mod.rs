@@ -14,6 +14,7 @@ use std::{
 };
 
 use jiff::SignedDuration;
+use strum::{EnumIter, IntoStaticStr};
 use tracing::level_filters::LevelFilter;
 
 use crate::{
@@ -25,7 +26,7 @@ use crate::{
             layers::{Environment, FileSettings, SettingLayers},
             server::{AccessSettings, HttpSettings, QuerySettings},
         },
-        suggest::shown,
+        suggest::{named_variants, shown},
     },
     database::{DatabaseUrl, RetryPolicy},
     metric::{Calendar, CronSchedule},
@@ -95,20 +96,32 @@ pub struct ScheduleSettings {
 }
 
 /// The built-in metrics that are added to those of the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Preset {
     Community,
+    Shop,
+    Saas,
     None,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+impl Preset {
+    /// The name in `daymark.toml`.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum UnfinishedDay {
     Error,
     /// Takes the last finished day instead.
     LastFinished,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum LogFormat {
     /// Text on a terminal, JSON otherwise.
     Auto,
@@ -148,7 +161,7 @@ fn typed(layers: &mut SettingLayers) -> Option<Settings> {
     let calendar =
         layers.parsed("time_zone", |zone| Calendar::new(&zone.text).map_err(|error| error.to_string()));
     let tenant = layers.name("tenant");
-    let preset = layers.choice("preset", &[("community", Preset::Community), ("none", Preset::None)]);
+    let preset = layers.choice("preset", &named_variants());
     let settle_minutes = layers.integer("settle_minutes");
     let platform = PlatformSettings::read(layers);
     let store_url = layers.url("store.url");
@@ -161,8 +174,7 @@ fn typed(layers: &mut SettingLayers) -> Option<Settings> {
     let backup_directory = layers.optional("backup.directory", |text| Ok(PathBuf::from(&text.text)));
     let query = QuerySettings::read(layers);
     let http = HttpSettings::read(layers);
-    let unfinished_days = [("error", UnfinishedDay::Error), ("last_finished", UnfinishedDay::LastFinished)];
-    let unfinished_day = layers.choice("rest.unfinished_day", &unfinished_days);
+    let unfinished_day = layers.choice("rest.unfinished_day", &named_variants());
     let access = AccessSettings::read(layers);
     let delivery = DeliverySettings::read(layers);
     let log = LogSettings::read(layers);
@@ -219,8 +231,7 @@ impl LogSettings {
         let levels =
             ["auto", "off", "error", "warn", "info", "debug", "trace"].map(|name| (name, name.parse().ok()));
         let level: Option<Option<LevelFilter>> = layers.choice("log.level", &levels);
-        let formats = [("auto", LogFormat::Auto), ("text", LogFormat::Text), ("json", LogFormat::Json)];
-        let format = layers.choice("log.format", &formats);
+        let format = layers.choice("log.format", &named_variants());
         Some(Self { level: level?, format: format? })
     }
 }

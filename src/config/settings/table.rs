@@ -39,10 +39,11 @@ pub static SETTINGS: &[Setting] = &[
     ),
     setting(
         "preset",
-        SettingKind::Choice(&["community", "none"]),
+        SettingKind::Choice(&["community", "shop", "saas", "none"]),
         Some("community"),
         "Which built-in metrics are added to those of the file. `community` has totals and activity of users, posts, \
-         comments, tracks, likes and follows, and leaves out metrics for which the platform has no table.",
+         comments, tracks, likes and follows; `shop` has orders, revenue, refunds, customers and products; `saas` has accounts, \
+         seats, subscriptions, recurring revenue and churn. Metrics for which the platform has no table are left out.",
     ),
     integer(
         "settle_minutes",
@@ -131,7 +132,7 @@ pub static SETTINGS: &[Setting] = &[
         (0, 86_400),
         "600",
         "seconds",
-        "How long a collection waits for what lags behind to show the whole day. If a platform that is a standby still lags \
+        "How long a collection waits for a platform, or an object of it, that does not show the whole day yet. If a platform that is a standby still lags \
          then, nothing is recorded and the run ends with exit code 5; if a materialized view was not refreshed by then, the \
          metrics that read it fail and the others are recorded.",
     ),
@@ -174,14 +175,15 @@ pub static SETTINGS: &[Setting] = &[
         "backup.directory",
         SettingKind::Text,
         None,
-        "The directory in which `daymark backup` puts its backups, each in a directory of its own. `daymark check` tells of the \
-         newest one in it, and warns when it is older than a week.",
+        "The directory in which `daymark backup` puts its backups, each in a directory of its own. `daymark check` reports the \
+         newest backup there, and warns when it is older than a week.",
     ),
     setting(
         "query.week_start",
         SettingKind::Choice(&["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]),
         Some("monday"),
-        "The day on which a week begins in weekly figures. `monday` gives the weeks of ISO 8601; a request may name another day.",
+        "The day on which a week begins in weekly figures, and in metrics of the week to date (`window = \"week\"`), of which a change makes new \
+         versions. `monday` gives the weeks of ISO 8601; a request may name another day for its weekly figures.",
     ),
     integer(
         "query.max_points",
@@ -336,15 +338,17 @@ pub static SETTINGS: &[Setting] = &[
         "access.session_secret",
         SettingKind::Secret,
         None,
-        "What the sessions of browsers that signed in to the dashboard are sealed with, at least 32 characters. When it is not \
-         set, it is random: a restart ends all sessions, and of several servers each has its own. Changing it signs everybody out.",
+        "The secret that encrypts the sessions of browsers that signed in to the dashboard; at least 32 characters. When it is \
+         not set, each server uses a random one: a restart then ends all sessions, and several servers cannot share them. \
+         Changing it signs all users out.",
     ),
     setting(
         "alerting.enabled",
         SettingKind::Boolean,
         Some("true"),
-        "Whether `daymark serve` evaluates the rules of alerts and delivers notifications. Of several instances on one store for which \
-         this is true, one does, whichever collects; `schedule.enabled` does not matter.",
+        "Whether `daymark serve` evaluates the rules of alerts and delivers notifications. If it is true for several instances \
+         on one store, one of them does this; it need not be the instance that collects, and `schedule.enabled` has no effect on \
+         it.",
     ),
     setting(
         "delivery.allow_private",
@@ -358,22 +362,22 @@ pub static SETTINGS: &[Setting] = &[
         (1, 300),
         "10",
         "seconds",
-        "How long a receiver of notifications may take to answer. A slow one holds up no other one, and no collection.",
+        "How long a receiver of notifications may take to answer. A slow receiver delays neither other receivers nor a collection.",
     ),
     integer(
         "delivery.give_up_hours",
         (1, 720),
         "72",
         "hours",
-        "How long it is tried to deliver a notification. The pause between two attempts begins with 5 seconds and doubles up to an \
-         hour. When the time is up, the notification is given up, which the log and `daymark alerts deliveries` say.",
+        "How long the delivery of a notification is retried. The pause between two attempts begins with 5 seconds and doubles up to an \
+         hour. After that time the notification is given up; the log and `daymark alerts deliveries` report this.",
     ),
     integer(
         "delivery.repeat_hours",
         (1, 720),
         "24",
         "hours",
-        "How often it is told again that an alert still fires.",
+        "The interval at which the notification of an alert that still fires is repeated.",
     ),
     setting(
         "delivery.heartbeat_url",

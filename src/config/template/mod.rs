@@ -1,28 +1,39 @@
 //! Writes the `daymark.toml` of `daymark init`: the recognised tables, the reasons why others are left out, and the
 //! decisions to take before the first backfill.
 
+mod actors;
+mod candidates;
+mod column_proposals;
+mod decisions;
+mod options;
 mod proposal;
 mod proposals;
 mod sections;
-mod survey;
+mod source_section;
+mod text;
+mod to_decide;
 
 use std::path::Path;
 
-pub use survey::Decisions;
+use candidates::InspectedPlatform;
+pub use decisions::{Decisions, UserTable};
+pub use options::StarterOptions;
+use strum::IntoEnumIterator;
 
 use crate::{
     config::{
         file::read_text,
-        finding::Finding,
-        presets::has_metric,
+        presets::{BuiltInSet, built_in},
         recognise::system_tables::application_tables,
         resolve::{ResolveRequest, Resolved, resolve},
         settings::Preset,
         template::{
+            candidates::SourceCandidates,
             proposal::Proposal,
-            proposals::{MAX_PROPOSED, propose},
-            sections::{comment, head, write_survey},
-            survey::Survey,
+            proposals::propose,
+            sections::{head, write_candidates},
+            text::comment,
+            to_decide::to_decide,
         },
     },
     database::DatabaseUrl,
@@ -41,6 +52,11 @@ pub struct StarterFile {
     /// How many metrics are in comments only.
     pub left: usize,
     pub found: FoundTables,
+    pub preset: Preset,
+    /// How many metrics of the preset are recorded.
+    pub of_preset: usize,
+    /// The tables that the preset reads, each with the name of its source where that is another one.
+    pub known_tables: Vec<String>,
 }
 
 /// The findings in a platform that the user is asked to confirm.
@@ -48,6 +64,8 @@ pub struct StarterFile {
 pub struct FoundTables {
     /// The tables that can be sources, the largest first.
     pub tables: Vec<String>,
+    /// All tables of the application, which may be that of the users.
+    pub all: Vec<String>,
     /// The table that has the users.
     pub users: Option<String>,
     /// Columns that look like flags.
@@ -61,28 +79,6 @@ pub struct ProposedMetric {
     pub reason: String,
 }
 
-/// What decides about a starter file, apart from the platform.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StarterOptions {
-    /// The most metrics beside those of the preset.
-    pub most: usize,
-    pub time_zone: String,
-    pub decisions: Decisions,
-    /// Whether rows with a flag are left out.
-    pub without_flagged: bool,
-}
-
-impl Default for StarterOptions {
-    fn default() -> Self {
-        Self {
-            most: MAX_PROPOSED,
-            time_zone: "UTC".to_owned(),
-            decisions: Decisions::default(),
-            without_flagged: false,
-        }
-    }
-}
-
 /// Writes the file. `platform_url` is the configured URL, if the file is to contain it.
 pub fn starter_file(
     schema: &Schema,
@@ -91,17 +87,19 @@ pub fn starter_file(
     platform_url: Option<&DatabaseUrl>,
     options: &StarterOptions,
 ) -> StarterFile {
-    let mut survey = Survey::of(schema, detected, statistics, &options.decisions);
-    let preset = if survey.knows_nothing() { "none" } else { "community" };
+    let platform = InspectedPlatform { schema, detected, statistics };
+    let preset = options.preset.unwrap_or_else(|| best_preset(platform, options));
+    let set = built_in(preset);
+    let mut candidates = SourceCandidates::of(set, platform, &options.decisions);
     let head = head(platform_url, preset, &options.time_zone);
     let resolve = |body: &str| resolved(&format!("{head}{body}"), preset, schema, detected);
-    let of_preset = resolve(&write_survey(&survey)).definitions;
-    propose(&mut survey, statistics, &of_preset, options.most);
-    let mut body = write_survey(&survey);
+    let of_preset = resolve(&write_candidates(&candidates)).definitions;
+    propose(&mut candidates, platform, set, &of_preset, options.most);
+    let mut body = write_candidates(&candidates);
     if options.without_flagged {
         body = body.replace("\n# filter = ", "\nfilter = ");
     }
-    let metrics = inactive_metrics(&resolve(&body).definitions, schema, statistics);
+    let metrics = inactive_metrics(set, &resolve(&body).definitions, platform);
     if !metrics.is_empty() {
         body.push_str(
             "\n# ---- Built in, but there are no rows yet ----\n# Remove a section when its table has rows.\n",
@@ -112,21 +110,58 @@ pub fn starter_file(
     }
     let resolved = resolve(&body);
     StarterFile {
-        to_decide: to_decide(&survey, &resolved, options, unreadable_tables(schema)),
-        proposed: survey.taken().map(ProposedMetric::from).collect(),
-        left: survey.left(),
+        to_decide: to_decide(&candidates, &resolved, options, platform),
+        proposed: candidates.taken().map(ProposedMetric::from).collect(),
+        left: candidates.left(),
+        preset,
+        of_preset: of_preset.len().saturating_sub(metrics.len()),
+        known_tables: candidates.known_tables(),
         found: FoundTables {
-            tables: survey.tables(),
-            users: survey.actors.as_ref().map(|actors| actors.table.name.clone()),
-            flags: survey.flags(),
+            tables: candidates.tables(),
+            all: application_tables(schema).iter().map(|table| table.name.clone()).collect(),
+            users: candidates.actors.as_ref().map(|actors| actors.table.name.clone()),
+            flags: candidates.flags(),
         },
         text: format!("{head}{}{body}", summary(&resolved, &metrics)),
     }
 }
 
+/// Returns the preset of which most metrics can be recorded from tables with rows; of equals the first.
+fn best_preset(platform: InspectedPlatform, options: &StarterOptions) -> Preset {
+    let InspectedPlatform { schema, detected, .. } = platform;
+    let mut best = (0, Preset::None);
+    for set in Preset::iter().filter_map(built_in) {
+        let candidates = SourceCandidates::of(Some(set), platform, &options.decisions);
+        // One table of such a name may mean something else.
+        let is_of_the_kind =
+            set.signature.iter().any(|name| candidates.has(name)) && candidates.known.len() > 1;
+        if candidates.knows_nothing() || !is_of_the_kind {
+            continue;
+        }
+        let mut definitions =
+            resolved(&write_candidates(&candidates), set.preset, schema, detected).definitions;
+        // These say nothing of further tables.
+        definitions.retain(|definition| {
+            !matches!(definition.measure, Measure::Retention(_) | Measure::Growth { .. })
+        });
+        // One more than the metrics, as a platform without rows is of that kind too.
+        let fit = 1 + definitions.len() - inactive_metrics(Some(set), &definitions, platform).len();
+        if fit > best.0 {
+            best = (fit, set.preset);
+        }
+    }
+    best.1
+}
+
 /// Returns the built-in metrics whose tables have no rows. They would be permanently recorded as 0, although the rows
 /// may be in another table.
-fn inactive_metrics(definitions: &[Definition], schema: &Schema, statistics: &Statistics) -> Vec<String> {
+fn inactive_metrics(
+    set: Option<&BuiltInSet>,
+    definitions: &[Definition],
+    platform: InspectedPlatform,
+) -> Vec<String> {
+    let InspectedPlatform { schema, statistics, .. } = platform;
+    let Some(set) = set else { return Vec::new() };
     let has_rows = schema.tables.iter().any(|table| !statistics.is_empty(table));
     let is_empty = |definition: &Definition, measure: &Measure| {
         let mut tables = measure.source_names().into_iter().filter_map(|name| {
@@ -137,7 +172,7 @@ fn inactive_metrics(definitions: &[Definition], schema: &Schema, statistics: &St
     };
     definitions
         .iter()
-        .filter(|definition| has_rows && has_metric(&definition.category))
+        .filter(|definition| has_rows && set.has_metric(&definition.category))
         .filter(|definition| match &definition.measure {
             Measure::Ratio { numerator, denominator } => {
                 is_empty(definition, numerator) || is_empty(definition, denominator)
@@ -154,61 +189,14 @@ impl From<&Proposal> for ProposedMetric {
     }
 }
 
-/// The number of the application's tables that the platform's role may not read.
-fn unreadable_tables(schema: &Schema) -> usize {
-    application_tables(schema).iter().filter(|table| !table.readable).count()
-}
-
-fn to_decide(
-    survey: &Survey,
-    resolved: &Resolved,
-    options: &StarterOptions,
-    unreadable: usize,
-) -> Vec<String> {
-    let mut sentences = Vec::new();
-    if resolved.definitions.is_empty() {
-        sentences.push("No metric is recorded yet.".to_owned());
-    }
-    if unreadable > 0 {
-        let tables = if unreadable == 1 { "1 table".to_owned() } else { format!("{unreadable} tables") };
-        sentences.push(format!(
-            "The platform's role may not read {tables}. Comments in the file have the statements by which their owner permits it; \
-             then run `daymark init --force` again."
-        ));
-    }
-    if options.time_zone == "UTC" {
-        sentences.push("time_zone is \"UTC\": set it to the zone in which your days begin.".to_owned());
-    }
-    let flags = survey.flags();
-    if !flags.is_empty() && !options.without_flagged {
-        sentences.push(format!(
-            "These columns look like flags, but all rows count regardless of them: {}. If flagged rows should not count, remove \
-             the `#` before `filter`.",
-            flags.join(", ")
-        ));
-    }
-    let warnings = resolved.findings.iter().filter(|finding| !finding.is_error());
-    let hidden = warnings.filter(|finding| finding.message.contains("row level security"));
-    sentences.extend(hidden.map(|Finding { message, .. }| format!("{message}.")));
-    let commented = survey.empty.len() + survey.further().len() + survey.copies.len();
-    if commented + survey.unusable.len() + resolved.left_out.len() > 0 {
-        sentences.push(
-            "Comments in the file explain what is left out: tables without rows or without a time, copies that may \
-             be old, built-in metrics without a table."
-                .to_owned(),
-        );
-    }
-    sentences
-}
-
-fn resolved(text: &str, preset: &str, schema: &Schema, detected: &DetectedFormats) -> Resolved {
+fn resolved(text: &str, preset: Preset, schema: &Schema, detected: &DetectedFormats) -> Resolved {
     let file = read_text("daymark.toml", Path::new(""), text);
-    let preset = if preset == "none" { Preset::None } else { Preset::Community };
     resolve(ResolveRequest {
         declarations: &file.declarations,
         preset,
         tenant: crate::metric::DEFAULT_TENANT,
         time_zone: "UTC",
+        week_start: jiff::civil::Weekday::Monday,
         schema,
         detected,
     })

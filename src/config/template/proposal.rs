@@ -2,6 +2,9 @@
 
 use crate::config::recognise::names::title;
 
+/// The pass over the sources that takes columns which neither a name nor a type suggests.
+pub const LAST_PASS: u8 = 5;
+
 /// A metric that is proposed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proposal {

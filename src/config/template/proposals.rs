@@ -1,20 +1,19 @@
-//! Proposes metrics for the sources of a survey, each with its reason: how many rows there are, who is active, the mean of money
-//! and durations, and how rows spread over the few values of a column.
+//! Proposes metrics for the candidates, each with its reason: how many rows there are, who is active, and what their columns
+//! have. Takes as many of them as fit a screen.
 
 use std::collections::BTreeSet;
 
 use crate::{
     config::{
-        presets::{known_sources::known_sources, preset_metrics},
-        recognise::dimensions::{Quantity, dimension, quantity},
+        presets::BuiltInSet,
         template::{
-            proposal::{Proposal, quoted},
-            sections::about,
-            survey::{OfferedSource, Survey},
+            candidates::{InspectedPlatform, OfferedSource, SourceCandidates},
+            column_proposals::ColumnProposals,
+            proposal::{LAST_PASS, Proposal, quoted},
+            text::about,
         },
     },
-    metric::{Definition, Measure},
-    platform::{Statistics, TableStatistics},
+    metric::Definition,
 };
 
 /// The most metrics, beside those of the preset, that a file records unless all are requested: a line each of a screen.
@@ -24,35 +23,44 @@ const TABLES_FIRST: usize = 6;
 /// The most sources that activity is counted in.
 const MAX_ACTIVITY_SOURCES: usize = 12;
 
-/// Adds proposals to the survey, and takes as many as `limit`. `defined` are the metrics of the preset.
-pub fn propose(survey: &mut Survey, statistics: &Statistics, defined: &[Definition], limit: usize) {
+/// Adds proposals to the candidates, and takes as many as `limit`. `defined` are the metrics of the preset that the platform has.
+pub fn propose(
+    candidates: &mut SourceCandidates,
+    platform: InspectedPlatform,
+    set: Option<&BuiltInSet>,
+    defined: &[Definition],
+    limit: usize,
+) {
     let mut names: BTreeSet<_> = defined.iter().map(|definition| definition.category.clone()).collect();
-    names.extend(preset_metrics().into_iter().map(|metric| metric.category));
-    survey.active = active(survey, &mut names);
-    for found in survey.sources_mut() {
-        found.metrics.extend(numbers_of_rows(found, &mut names));
-        let of_table = statistics.of(found.recognised.table);
-        found.metrics.extend(quantities(found, defined, &mut names));
-        found.metrics.extend(breakdowns(found, of_table, defined, &mut names));
+    if let Some(set) = set {
+        names.extend(set.metrics().into_iter().map(|metric| metric.category));
+        names.extend(set.derived().into_iter().map(|metric| metric.category));
     }
-    take(survey, limit);
+    candidates.active = active(candidates, &mut names);
+    let actors = candidates.actors.as_ref().map(|actors| actors.table);
+    for found in candidates.sources_mut() {
+        found.metrics.extend(numbers_of_rows(found, &mut names));
+        let of_columns = ColumnProposals { found, platform, actors, defined }.propose(&mut names);
+        found.metrics.extend(of_columns);
+    }
+    take(candidates, limit);
 }
 
 /// Takes proposals in passes: who is active, the rows of the largest tables, one average and one breakdown of each of these, the
-/// rows of the other tables, and what is left.
-fn take(survey: &mut Survey, limit: usize) {
+/// rows of the other tables, what is left, and at last what is only guessed.
+fn take(candidates: &mut SourceCandidates, limit: usize) {
     let mut left = limit;
     let mut take_one = |proposal: &mut Proposal| {
         proposal.is_taken = left > 0;
         left = left.saturating_sub(1);
         proposal.is_taken
     };
-    survey.active.iter_mut().for_each(|proposal| {
+    candidates.active.iter_mut().for_each(|proposal| {
         take_one(proposal);
     });
-    let first = survey.known.len() + TABLES_FIRST;
-    for pass in 1..=4_u8 {
-        for (place, found) in survey.sources_mut().enumerate() {
+    let first = candidates.known.len() + TABLES_FIRST;
+    for pass in 1..=LAST_PASS {
+        for (place, found) in candidates.sources_mut().enumerate() {
             let is_first = place < first;
             let has_rows = found.metrics.iter().all(|metric| metric.pass != 1 || metric.is_taken);
             for metric in found.metrics.iter_mut().filter(|metric| !metric.is_taken) {
@@ -60,6 +68,7 @@ fn take(survey: &mut Survey, limit: usize) {
                     1 => is_first && metric.pass == 1,
                     2 => is_first && has_rows && metric.pass == 2,
                     3 => metric.pass == 1,
+                    4 => has_rows && metric.pass < LAST_PASS,
                     _ => has_rows,
                 };
                 if is_due && !take_one(metric) {
@@ -72,9 +81,13 @@ fn take(survey: &mut Survey, limit: usize) {
 
 fn numbers_of_rows(found: &OfferedSource, names: &mut BTreeSet<String>) -> Vec<Proposal> {
     let source = &found.name;
-    let reason = match found.rows.filter(|rows| *rows > 0) {
-        Some(rows) => format!("`{source}` has a time of creation and {}", about(rows)),
+    let time = match &found.recognised.guess {
+        Some(guess) => format!("`{source}` has times in `{}`, perhaps those of creation,", guess.column.name),
         None => format!("`{source}` has a time of creation"),
+    };
+    let reason = match found.rows.filter(|rows| *rows > 0) {
+        Some(rows) => format!("{time} and {}", about(rows)),
+        None => time.trim_end_matches(',').to_owned(),
     };
     let of = |suffix: &str, measure: &str| {
         let category = format!("{source}_{suffix}");
@@ -82,21 +95,23 @@ fn numbers_of_rows(found: &OfferedSource, names: &mut BTreeSet<String>) -> Vec<P
         Proposal::new(category, 1, &keys, reason.clone())
     };
     // The preset has the numbers that matter of its own sources, but not how many users are new.
-    let proposals = match known_sources().any(|known| known == source) {
-        true if source == "users" => vec![of("created", "created")],
+    let proposals = match found.is_known {
+        true if found.is_of_actors => vec![of("created", "created")],
         true => Vec::new(),
         false => vec![of("total", "existing"), of("created", "created")],
     };
     proposals.into_iter().filter(|proposal| names.insert(proposal.category.clone())).collect()
 }
 
-/// The users that did something on the day, in a week and in a month, and how many of a month's are there each day.
-fn active(survey: &Survey, names: &mut BTreeSet<String>) -> Vec<Proposal> {
-    let Some(actors) = &survey.actors else { return Vec::new() };
+/// The users that did something on the day, in a week and in a month, how many of a month's are there each day, and how many stay.
+fn active(candidates: &SourceCandidates, names: &mut BTreeSet<String>) -> Vec<Proposal> {
+    let Some(actors) = &candidates.actors else { return Vec::new() };
     let acts = |found: &&OfferedSource| {
-        found.recognised.source.actor_column.is_some() && found.recognised.table != actors.table
+        found.recognised.source.actor_column.is_some()
+            && found.recognised.table != actors.table
+            && !found.is_of_people()
     };
-    let sources: Vec<_> = survey.sources().filter(acts).map(|found| found.name.as_str()).collect();
+    let sources: Vec<_> = candidates.sources().filter(acts).map(|found| found.name.as_str()).collect();
     if sources.is_empty() {
         return Vec::new();
     }
@@ -121,8 +136,21 @@ fn active(survey: &Survey, names: &mut BTreeSet<String>) -> Vec<Proposal> {
         of_window("weekly", 7),
         of_window("monthly", 30),
         Proposal::new("stickiness".to_owned(), 0, &keys, stickiness),
+        retention(&list),
     ];
     all.into_iter().filter(|proposal| names.insert(proposal.category.clone())).collect()
+}
+
+/// How many of those who came are there four weeks later.
+fn retention(sources: &str) -> Proposal {
+    let keys = [
+        ("measure", quoted("retention")),
+        ("sources", sources.to_owned()),
+        ("after_days", "28".to_owned()),
+        ("window_days", "7".to_owned()),
+    ];
+    let reason = "of those who were active for the first time 28 days before, the share that is active in the last 7 days";
+    Proposal::new("week_4_retention".to_owned(), 0, &keys, reason.to_owned())
 }
 
 /// The names, or how many there are.
@@ -131,65 +159,4 @@ fn listed(names: &[&str]) -> String {
         0..=3 => names.join(", "),
         count => format!("{count} tables"),
     }
-}
-
-/// Sums and means of money, means and 95th percentiles of durations.
-fn quantities(found: &OfferedSource, defined: &[Definition], names: &mut BTreeSet<String>) -> Vec<Proposal> {
-    let (table, source) = (found.recognised.table, &found.name);
-    let is_defined = |name: &str| {
-        defined.iter().any(|definition| matches!(&definition.measure, Measure::Average { rows, column } if rows.source == *source && column == name))
-    };
-    let mut proposals = Vec::new();
-    for column in table.columns.iter().filter(|column| !is_defined(&column.name)) {
-        let Some(kind) = quantity(column) else { continue };
-        let (what, measures) = match kind {
-            Quantity::Money => ("money", [("sum", "sum"), ("average", "average")]),
-            Quantity::Duration => ("a duration", [("average", "average"), ("p95", "quantile")]),
-        };
-        let pass = if proposals.is_empty() { 2 } else { 4 };
-        for (suffix, measure) in measures {
-            let Some(category) = name_of(&[source, &column.name, suffix], names) else { continue };
-            let mut keys = vec![
-                ("measure", quoted(measure)),
-                ("source", quoted(source)),
-                ("column", quoted(&column.name)),
-            ];
-            if measure == "quantile" {
-                keys.push(("quantile", "0.95".to_owned()));
-            }
-            let reason = format!("`{source}.{}` is {what}", column.name);
-            proposals.push(Proposal::new(category, pass, &keys, reason));
-        }
-    }
-    proposals
-}
-
-fn breakdowns(
-    found: &OfferedSource,
-    statistics: Option<&TableStatistics>,
-    defined: &[Definition],
-    names: &mut BTreeSet<String>,
-) -> Vec<Proposal> {
-    let (table, source) = (found.recognised.table, &found.name);
-    let is_defined = |name: &str| {
-        defined.iter().any(|definition| matches!(&definition.measure, Measure::Breakdown(breakdown) if breakdown.rows.source == *source && breakdown.column == name))
-    };
-    let mut proposals = Vec::new();
-    for column in table.columns.iter().filter(|column| !is_defined(&column.name)) {
-        let Some(values) = dimension(column, statistics) else { continue };
-        let pass = if proposals.is_empty() { 2 } else { 4 };
-        let Some(category) = name_of(&[source, "by", &column.name], names) else { continue };
-        let keys =
-            [("measure", quoted("breakdown")), ("source", quoted(source)), ("column", quoted(&column.name))];
-        let reason = format!("`{source}.{}` has {values} different values", column.name);
-        proposals.push(Proposal::new(category, pass, &keys, reason));
-    }
-    proposals
-}
-
-/// The words as a name of a metric, if there is none of that name yet and it may be one.
-fn name_of(words: &[&str], names: &mut BTreeSet<String>) -> Option<String> {
-    let words: Vec<_> = words.iter().flat_map(|word| crate::config::recognise::names::words(word)).collect();
-    let name = words.join("_");
-    (crate::metric::is_name(&name) && names.insert(name.clone())).then_some(name)
 }

@@ -1,9 +1,11 @@
 //! Derived metrics of a file: what is read, and what is refused.
 
+use jiff::civil::Weekday;
+
 use super::*;
 use crate::{
     config::resolve::{derived_findings, derived_metrics},
-    metric::{Derivation, MetricType, MovingFunction},
+    metric::{CalendarPeriod, Derivation, MetricType, MovingFunction, Window},
 };
 
 /// Every finding, one a line; `posts` and `users` are metrics that exist.
@@ -25,12 +27,16 @@ fn formulas_and_moving_values_are_read() {
         of = "posts"
         window_days = 7
         display_name = "Posts, mean of a week"
+        [derived.posts_this_week]
+        moving = "sum"
+        of = "posts"
+        window = "week"
         [derived.of_both]
         type = "count"
         formula = "per_user + posts_weekly_mean"
     "#;
     assert_eq!(shown(text), "");
-    let metrics = derived_metrics(&read(text).declarations, "Europe/Berlin");
+    let metrics = derived_metrics(&read(text).declarations, "Europe/Berlin", Weekday::Sunday);
     let of: Vec<_> =
         metrics.iter().map(|metric| (metric.key.category.as_str(), metric.key.metric_type)).collect();
     assert_eq!(
@@ -38,12 +44,19 @@ fn formulas_and_moving_values_are_read() {
         [
             ("of_both", MetricType::Count),
             ("per_user", MetricType::Aggregate),
+            ("posts_this_week", MetricType::Aggregate),
             ("posts_weekly_mean", MetricType::Average)
         ]
     );
-    let moving =
-        Derivation::Moving { of: "posts".to_owned(), window_days: 7, function: MovingFunction::Average };
-    assert_eq!(metrics[2].derivation, moving);
+    let moving = Derivation::Moving {
+        of: "posts".to_owned(),
+        window: Window::Days(7),
+        function: MovingFunction::Average,
+    };
+    assert_eq!(metrics[3].derivation, moving);
+    let window = Window::ToDate(CalendarPeriod::WeekFromSunday);
+    let moving = Derivation::Moving { of: "posts".to_owned(), window, function: MovingFunction::Sum };
+    assert_eq!(metrics[2].derivation, moving, "a week begins on the day that the settings name");
     assert_eq!((metrics[1].unit.as_str(), metrics[1].display_name.as_str()), ("posts", "Per user"));
 }
 
@@ -59,6 +72,12 @@ fn every_mistake_in_a_derived_metric_is_refused() {
         ("moving = \"sum\"\nwindow_days = 7", "`of` is missing"),
         ("moving = \"sum\"\nof = \"posts\"", "`window_days` is missing"),
         ("moving = \"sum\"\nof = \"posts\"\nwindow_days = 1", "window_days"),
+        (
+            "moving = \"sum\"\nof = \"posts\"\nwindow_days = 7\nwindow = \"week\"",
+            "give `window` or `window_days`, not both",
+        ),
+        ("moving = \"sum\"\nof = \"posts\"\nwindow = \"year\"", "year"),
+        ("formula = \"posts\"\nwindow = \"month\"", "window"),
         ("moving = \"median\"\nof = \"posts\"\nwindow_days = 7", "median"),
         ("moving = \"sum\"\nof = \"Posts!\"\nwindow_days = 7", "is not the name of a metric"),
         ("formula = \"posts\"\nmeasure = \"created\"", "measure"),

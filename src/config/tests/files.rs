@@ -148,6 +148,7 @@ proptest! {
                 preset: Preset::Community,
                 tenant: "acme",
                 time_zone: "UTC",
+                week_start: jiff::civil::Weekday::Monday,
                 schema: &community(),
                 detected: &DetectedFormats::new(),
             });

@@ -1,6 +1,7 @@
 //! Tests of the configuration as a whole, and the platforms that they use.
 
 mod alerting;
+mod combinations;
 mod derived;
 mod files;
 mod recognition;
@@ -89,7 +90,7 @@ fn community() -> Schema {
 }
 
 fn detected(format: Option<TimeFormat>, has_null: bool) -> DetectedFormat {
-    DetectedFormat { format, has_null }
+    DetectedFormat { format, has_null, ..DetectedFormat::default() }
 }
 
 fn told(formats: &[(&str, &str, TimeFormat)]) -> DetectedFormats {
@@ -126,6 +127,7 @@ fn resolved_file(file: &ReadFile, schema: &Schema, detected: &DetectedFormats) -
         preset,
         tenant: "acme",
         time_zone: "Europe/Berlin",
+        week_start: jiff::civil::Weekday::Monday,
         schema,
         detected,
     })

@@ -4,21 +4,24 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::config::{
-    columns_to_survey,
-    presets::known_sources::recognise_known,
+    columns_to_inspect,
+    presets::{built_in, known_sources::recognise_known},
     recognise::{
+        RowMeaning,
+        ends::unused_end,
         flags::{FlagColumn, unused_flags},
         names::words,
         recognise,
         system_tables::application_tables,
     },
+    settings::Preset,
 };
 use crate::platform::TableStatistics;
 
 /// Formats a recognised source as `table: time, deleted, actor`, or the reason why there is none.
 fn meaning(name: &str, columns: &str, detected: &DetectedFormats) -> String {
     let table = table(name, columns);
-    match recognise(&table, detected, None, true) {
+    match recognise(&table, detected, None, RowMeaning::Action) {
         Ok(found) => {
             let source = found.source;
             let or_none = |column: Option<String>| column.unwrap_or_else(|| "-".to_owned());
@@ -153,12 +156,12 @@ fn on_sqlite_names_like_lent_at_stand_for_times() {
 
 #[test]
 fn values_are_only_read_if_the_type_is_ambiguous() {
-    assert_eq!(columns_to_survey(&community()), []);
+    assert_eq!(columns_to_inspect(&community()), []);
     let sqlite = schema(&[
         ("posts", "id INTEGER, created_at DATETIME, deleted_at TEXT null, title TEXT"),
         ("sqlite_sequence", "created_at TEXT"),
     ]);
-    let columns: Vec<_> = columns_to_survey(&sqlite).into_iter().map(|(_, column)| column).collect();
+    let columns: Vec<_> = columns_to_inspect(&sqlite).into_iter().map(|(_, column)| column).collect();
     assert_eq!(columns, ["created_at", "deleted_at"]);
 }
 
@@ -166,7 +169,13 @@ fn values_are_only_read_if_the_type_is_ambiguous() {
 fn sources_of_the_preset_are_found_by_their_other_names() {
     let found = |name: &str, tables: &[(&str, &str)]| {
         let schema = schema(tables);
-        let found = recognise_known(name, &schema, &DetectedFormats::new(), None);
+        let found = recognise_known(
+            built_in(Preset::Community).unwrap(),
+            name,
+            &schema,
+            &DetectedFormats::new(),
+            None,
+        );
         found.map(|found| format!("{}.{}", found.source.schema.unwrap_or_default(), found.source.table))
     };
     let with_time = "id integer, created_at timestamptz";
@@ -215,7 +224,7 @@ fn chosen(columns: &str, filled: &[(&str, f64)]) -> String {
     let table = table("public.things", columns);
     let filled = filled.iter().map(|(name, share)| ((*name).to_owned(), *share)).collect();
     let statistics = TableStatistics { rows: Some(1000), filled, ..TableStatistics::default() };
-    match recognise(&table, &DetectedFormats::new(), Some(&statistics), true) {
+    match recognise(&table, &DetectedFormats::new(), Some(&statistics), RowMeaning::Action) {
         Ok(found) => found.source.time_column,
         Err(reason) => reason,
     }
@@ -239,6 +248,78 @@ fn of_several_time_columns_the_filled_one_is_the_time_of_creation() {
     assert!(chosen("a timestamptz, b timestamptz", &[]).contains("no column"), "neither stands out");
 }
 
+/// Numbers are times if their values are, on either database.
+#[test]
+fn numbers_called_paid_at_are_times_if_they_look_like_it() {
+    for name in ["payments", "public.payments"] {
+        let seconds = told(&[("payments", "paid_at", TimeFormat::UnixSeconds)]);
+        assert_eq!(meaning(name, "id integer, paid_at integer", &seconds), "paid_at - -", "{name}");
+        let counts = DetectedFormats::from([(
+            ("payments".to_owned(), "paid_at".to_owned()),
+            DetectedFormat { is_doubtful: true, ..detected(Some(TimeFormat::UnixSeconds), false) },
+        )]);
+        let refused = meaning(name, "id integer, paid_at integer", &counts);
+        assert_eq!(refused, "the numbers of `payments.paid_at` are not those of times", "{name}");
+    }
+}
+
+#[test]
+fn a_time_that_no_name_tells_is_guessed_from_the_values() {
+    let table = table("stays", "id INTEGER, plate TEXT, entered INTEGER, left INTEGER null, fee INTEGER");
+    let schema = Schema { tables: vec![table.clone()], ..Schema::default() };
+    let columns: Vec<_> = columns_to_inspect(&schema).into_iter().map(|(_, column)| column).collect();
+    assert_eq!(columns, ["entered", "fee", "left", "plate"]);
+    let entered = ("stays", "entered", TimeFormat::UnixSeconds);
+    let guess = |detected: &DetectedFormats, rows: u64| {
+        let statistics = TableStatistics { rows: Some(rows), ..TableStatistics::default() };
+        let found = recognise(&table, detected, Some(&statistics), RowMeaning::Action);
+        found.map(|found| found.guess.map(|guess| (guess.column.name.clone(), guess.is_used)))
+    };
+    let name = "entered".to_owned();
+    assert_eq!(guess(&told(&[entered]), 5000), Ok(Some((name.clone(), true))));
+    assert_eq!(guess(&told(&[entered]), 50), Ok(Some((name.clone(), false))), "few rows prove little");
+    let two = told(&[entered, ("stays", "fee", TimeFormat::UnixSeconds)]);
+    assert_eq!(guess(&two, 5000), Ok(Some((name, false))), "neither stands out");
+    let left = told(&[("stays", "left", TimeFormat::UnixSeconds)]);
+    assert!(guess(&left, 5000).unwrap_err().contains("no column"), "an end is no beginning");
+}
+
+#[test]
+fn the_end_of_a_row_is_recognised_by_its_name_and_its_format() {
+    let of = |name: &str, columns: &str| {
+        let table = table(name, &format!("id integer, created_at timestamptz, {columns}"));
+        let found = recognise(&table, &DetectedFormats::new(), None, RowMeaning::Action).unwrap();
+        let end = unused_end(&table, &found.source, &DetectedFormats::new());
+        end.map(|end| (end.column.name.clone(), end.problem.is_none()))
+    };
+    for column in ["returned_at", "unfollowedAt", "ended_at", "left_on", "cancelled_at", "left"] {
+        let end = of("public.things", &format!("{column} timestamptz null"));
+        assert_eq!(end, Some((column.to_owned(), true)));
+    }
+    assert_eq!(of("public.members", "left_on date null"), Some(("left_on".to_owned(), false)));
+    for columns in [
+        "left_on timestamptz",
+        "finished_at timestamptz null",
+        "left text null",
+        "deleted_at timestamptz null, ended_at timestamptz null",
+    ] {
+        assert_eq!(of("public.things", columns), None, "{columns}");
+    }
+    assert_eq!(of("public.returns", "returned_at timestamptz null"), None, "rows begin with it");
+    let table = table("issues", "created_at INTEGER, closed INTEGER null");
+    let seconds = detected(Some(TimeFormat::UnixSeconds), false);
+    let ends = |closed: DetectedFormat| {
+        let formats = [("created_at", seconds), ("closed", closed)];
+        let formats =
+            formats.map(|(column, format)| (("issues".to_owned(), column.to_owned()), format)).into();
+        let source = recognise(&table, &formats, None, RowMeaning::Action).unwrap().source;
+        unused_end(&table, &source, &formats).is_some()
+    };
+    assert!(ends(seconds));
+    assert!(!ends(DetectedFormat { out_of_range: true, ..detected(None, false) }), "a flag");
+    assert!(!ends(detected(None, false)), "no values and no `at`");
+}
+
 /// Returns the conditions that exclude the flagged rows of a table.
 fn conditions(columns: &str, values: &[(&str, &[&str])]) -> String {
     let table = table("public.things", columns);
@@ -247,9 +328,10 @@ fn conditions(columns: &str, values: &[(&str, &[&str])]) -> String {
     });
     let statistics =
         TableStatistics { rows: Some(9), values: values.collect(), ..TableStatistics::default() };
-    let source = recognise(&table, &DetectedFormats::new(), Some(&statistics), true).unwrap().source;
+    let source =
+        recognise(&table, &DetectedFormats::new(), Some(&statistics), RowMeaning::Action).unwrap().source;
     let flags = unused_flags(&table, &source, Some(&statistics));
-    flags.iter().map(FlagColumn::condition).collect::<Vec<_>>().join("; ")
+    flags.iter().filter_map(FlagColumn::condition).collect::<Vec<_>>().join("; ")
 }
 
 #[test]
@@ -272,8 +354,18 @@ fn flags_are_recognised_by_name_type_and_values() {
             "status = { not_in = [\"draft\", \"trashed\"] }",
         ),
         ("status text null", &[("status", &["draft", "live"])], "status = { is_not = [\"draft\"] }"),
-        ("state text", &[("state", &["CA", "NY"])], "state = [\"CA\", \"NY\"]"),
-        ("status integer", &[("status", &["0", "1", "2"])], "status = [0, 1, 2]"),
+        ("state text", &[("state", &["CA", "NY"])], ""),
+        ("status integer", &[("status", &["0", "1", "2"])], ""),
+        (
+            "status text",
+            &[("status", &["failed", "pending", "succeeded"])],
+            "status = { not_in = [\"failed\"] }",
+        ),
+        (
+            "status text null",
+            &[("status", &["booked", "cancelled", "no_show"])],
+            "status = { is_not = [\"cancelled\", \"no_show\"] }",
+        ),
         ("status text", &[], ""),
         ("drafts_count integer, note text", &[], ""),
         ("deleted text", &[("deleted", &["N", "Y"])], "deleted = \"N\""),

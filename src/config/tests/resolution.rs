@@ -1,7 +1,10 @@
 //! Resolving declarations into definitions for a platform's tables.
 
 use super::*;
-use crate::metric::{Definition, Kind, Measure, MetricType};
+use crate::{
+    metric::{Definition, Kind, Measure, MetricType},
+    platform::ForeignKey,
+};
 
 fn of<'a>(resolved: &'a Resolved, category: &str) -> &'a Definition {
     resolved.definitions.iter().find(|definition| definition.category == category).unwrap()
@@ -48,7 +51,7 @@ fn genres_fall_back_to_posts_and_durations_keep_their_unit() {
     assert_eq!(of(&resolved, "track_duration").unit, "milliseconds");
     assert_eq!(
         reason(&resolved, "active_users"),
-        "no table with an actor column was found (posts, comments, tracks, likes or follows)"
+        "no table with an actor column was found (posts, comments, tracks, likes, follows)"
     );
 }
 
@@ -286,6 +289,8 @@ fn a_nullable_column_causes_a_warning_unless_no_value_is_null() {
     assert_eq!(findings(&told(false)), "");
     assert_eq!(findings(&told(true)), warning);
     assert!(findings(&DetectedFormats::new()).starts_with(warning));
+    let said = format!("{text}\nfilter = {{ at = {{ is_null = false }} }}");
+    assert_eq!(shown_findings(&resolved(&said, &sqlite, &told(true))), "");
 }
 
 #[test]
@@ -319,15 +324,27 @@ fn deletions_in_another_format_than_creations_are_refused_or_left_out() {
 
 #[test]
 fn plays_are_counted_and_spread_over_their_tracks() {
-    let schema = schema(&[
+    let mut schema = schema(&[
         ("public.tracks", "id uuid, user_id uuid, title text, created_at timestamptz"),
         ("public.track_plays", "id uuid, track_id uuid, created_at timestamptz"),
     ]);
+    let without_key = resolved("", &schema, &DetectedFormats::new());
+    let Measure::Breakdown(top) = &of(&without_key, "top_tracks").measure else { panic!("not a breakdown") };
+    assert_eq!(top.column, "track_id");
+    let name = |text: &str| text.to_owned();
+    schema.foreign_keys.push(ForeignKey {
+        schema: name("public"),
+        table: name("track_plays"),
+        column: name("track_id"),
+        to_schema: name("public"),
+        to_table: name("tracks"),
+        to_column: name("id"),
+    });
     let resolved = resolved("", &schema, &DetectedFormats::new());
     assert!(!resolved.has_errors(), "{}", shown_findings(&resolved));
     for category in ["plays_total", "plays_created", "top_tracks"] {
         assert_eq!(of(&resolved, category).sources["plays"].table, "track_plays", "{category}");
     }
     let Measure::Breakdown(top) = &of(&resolved, "top_tracks").measure else { panic!("not a breakdown") };
-    assert_eq!(top.column, "track_id");
+    assert_eq!(top.column, "track.title", "a title says more than an id");
 }

@@ -21,7 +21,7 @@ fn a_community_on_postgres() {
     let (text, resolved) =
         written(&community(), &DetectedFormats::new(), Some("postgres://app@localhost/app"));
     insta::assert_snapshot!(text);
-    assert_eq!(resolved.definitions.len(), 17);
+    assert_eq!(resolved.definitions.len(), 18);
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn an_unknown_kind_of_shop_on_sqlite() {
     ]);
     let (text, resolved) = written(&schema, &detected, Some("sqlite:shop.db"));
     insta::assert_snapshot!(text);
-    assert_eq!(resolved.definitions.len(), 12);
+    assert_eq!(resolved.definitions.len(), 13);
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub enum ConnectionStringError {
     )]
     Colons,
     #[error(
-        "a parameter after the `?` has no `=`: they are written as in `?sslmode=require&connect_timeout=5`"
+        "a parameter after the `?` has no `=`: they are written as in `?sslmode=require&application_name=daymark`"
     )]
     NoValue,
     #[error(

@@ -245,6 +245,9 @@ fn no_message_recommends_a_parameter_that_is_refused() {
     assert!(mode.contains("unset it or give the parameter in the URL"), "{mode}");
     assert!(!refusal("postgres://h/d?connect_timeot=5").contains("did you mean"));
     assert!(refusal("postgres://h/d?sslmod=require").contains("did you mean `sslmode`?"));
+    let example = refusal("postgres://h/d?sslmode");
+    let example = example.split_once("written as in `").unwrap().1.split('`').next().unwrap();
+    in_environment(&format!("postgres://h/d{example}"), &[], "/none").unwrap();
 }
 
 #[test]

@@ -38,8 +38,12 @@ pub async fn check(context: &Context, configured: &[Definition], scope: CheckSco
     let mut findings = Vec::new();
     let stored = match scope.store {
         true => check_store(context, configured, scope, &mut findings).await,
-        false => Vec::new(),
+        false => None,
     };
+    // A store that does not answer is asked once, because each question would be repeated for some seconds.
+    let has_store = scope.store;
+    let scope = CheckScope { store: stored.is_some(), ..scope };
+    let stored = stored.unwrap_or_default();
     let is_configured =
         |category: &String| configured.iter().any(|configured| configured.category == *category);
     let is_further = |stored: &&StoredDefinition| {
@@ -59,7 +63,7 @@ pub async fn check(context: &Context, configured: &[Definition], scope: CheckSco
         check_platform(context, &metrics, &mut findings).await;
     }
     findings.extend(check_schedule(context, scope).await);
-    findings.extend(scope.store.then(|| check_disk(context)).flatten());
+    findings.extend(has_store.then(|| check_disk(context)).flatten());
     CheckReport { findings, made_through_api }
 }
 

@@ -31,6 +31,7 @@ pub(super) async fn check_platform(
             findings.extend(faults.iter().map(|(metric, fault)| unplanned(&metrics[*metric].0, fault)));
             findings.extend(old_states);
             findings.extend(visibility::privileges(context).await);
+            findings.extend(visibility::transactions(context).await);
         }
         Err(fault) => {
             let message = format!("{}: {fault}", context.tenant.platform.location());

@@ -7,6 +7,7 @@ use super::CheckScope;
 use crate::{
     collect::Context,
     config::Finding,
+    definitions::{CRON_JOB, own_cron_job},
     store::{RunFilter, RunKind, RunStatus, ScheduleState, StoreError},
 };
 
@@ -24,6 +25,7 @@ pub(super) async fn check_schedule(context: &Context, scope: CheckScope) -> Vec<
             Some(pause) => findings.push(pause),
             None => findings.extend(overdue(context, &state, now).await.unwrap_or_default()),
         }
+        findings.extend(silent(context, &state, now));
     }
     findings
 }
@@ -83,6 +85,18 @@ fn paused(context: &Context, state: &ScheduleState, now: Timestamp) -> Option<Fi
     )
 }
 
+/// The finding about a leader that hangs.
+fn silent(context: &Context, state: &ScheduleState, now: Timestamp) -> Option<Finding> {
+    let leader = state.leader.as_ref().filter(|_| state.is_silent(now))?;
+    let message = format!(
+        "process {} on {} holds the leader's lock and has written no heartbeat since {}",
+        leader.process_id,
+        leader.host,
+        context.tenant.calendar.display(leader.seen_at)
+    );
+    Some(Finding::warning("schedule", message).hint("it hangs: end it, and another instance takes over"))
+}
+
 /// The finding about a day that was due and is not recorded, although earlier ones are.
 async fn overdue(
     context: &Context,
@@ -101,7 +115,10 @@ async fn overdue(
         return Ok(None);
     }
     let message = format!("nothing is recorded of {due}, which was due; the newest record is of {newest}");
-    let cause = last_failure(context, due).await?.or_else(|| not_led(context, state));
+    let cause = match last_failure(context, due).await? {
+        Some(failure) => Some(failure),
+        None => not_run_by_cron(context).await.or_else(|| not_led(context, state)),
+    };
     let hint = match cause {
         Some(cause) => format!("{cause}; `daymark gaps` lists what is missing"),
         None => "run `daymark serve`, or `daymark collect` every hour; `daymark gaps` lists what is missing"
@@ -123,6 +140,16 @@ async fn last_failure(context: &Context, date: Date) -> Result<Option<String>, S
         let reason = run.error_message.unwrap_or_default();
         format!("its last attempt, at {}, failed: {reason}", context.tenant.calendar.display(run.started_at))
     }))
+}
+
+/// The job of pg_cron that should have recorded it, if there is one.
+async fn not_run_by_cron(context: &Context) -> Option<String> {
+    let state = context.tenant.store.cron_state().await.ok()??;
+    own_cron_job(&state).map(|_| {
+        format!(
+            "the job {CRON_JOB} of pg_cron did not record it; SELECT * FROM cron.job_run_details ORDER BY runid DESC lists its runs"
+        )
+    })
 }
 
 /// The instance that led last, if none leads any more.

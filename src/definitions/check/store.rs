@@ -1,30 +1,35 @@
 //! The part of `check` for the store: its tables, whether a run can write to them, and its definitions.
 
+use jiff::{ToSpan, civil::Date};
+
 use super::CheckScope;
 use crate::{
     collect::{Context, selection},
     config::Finding,
     definitions::diff,
     metric::Definition,
-    store::{Finish, IntegrityFinding, LockName, RunStatus, StoreError, StoredDefinition},
+    store::{Finish, IntegrityFinding, LockName, ReturnedLabel, RunStatus, StoreError, StoredDefinition},
 };
 
-/// Checks the store. Returns its active definitions; none if they cannot be read.
+/// Over how many days before the last finished one a redacted label that came back is reported.
+const RETURNED_DAYS: i64 = 7;
+
+/// Checks the store. Returns its active definitions, none if they cannot be read; `None` if the store does not answer.
 pub(super) async fn check_store(
     context: &Context,
     configured: &[Definition],
     scope: CheckScope,
     findings: &mut Vec<Finding>,
-) -> Vec<StoredDefinition> {
+) -> Option<Vec<StoredDefinition>> {
     match context.tenant.store.pending_migrations().await {
         Err(error) => {
             findings.push(store_error(&error));
-            return Vec::new();
+            return None;
         }
         Ok(pending) if !pending.is_empty() => {
             let message = format!("not migrated (pending: {})", pending.join(", "));
             findings.push(Finding::error("store", message).hint("run `daymark migrate`"));
-            return Vec::new();
+            return Some(Vec::new());
         }
         Ok(_) => {}
     }
@@ -33,11 +38,12 @@ pub(super) async fn check_store(
         None => findings.extend(check_writing(context).await),
     }
     findings.extend(check_integrity(context).await);
+    findings.extend(check_redactions(context).await);
     if !scope.definitions {
-        return Vec::new();
+        return Some(Vec::new());
     }
     findings.extend(check_applied(context, configured, scope).await);
-    match selection::active(context.tenant.store.as_ref()).await {
+    Some(match selection::active(context.tenant.store.as_ref()).await {
         Ok(active) => {
             let other_zone = selection::require_time_zone(context, &active).err();
             findings.extend(other_zone.map(|error| Finding::error("store", error.to_string())));
@@ -45,7 +51,7 @@ pub(super) async fn check_store(
         }
         // `check_applied` has reported the error, as it reads the same table.
         Err(_) => Vec::new(),
-    }
+    })
 }
 
 /// Reports the grants that a run, a server or the turn of a year needs and this role lacks. A store that cannot be asked is
@@ -86,14 +92,34 @@ async fn check_integrity(context: &Context) -> Vec<Finding> {
     };
     let finding = |difference: IntegrityFinding| {
         let hint = match difference.remedy {
-            Some(command) => format!("run `{command}`: records could be read or changed"),
-            None => "restore it: records could be changed; `daymark migrate --show` prints the statements that make \
-                     what is Daymark's"
+            Some(command) => format!("run `{command}`: records could be hidden, read or changed"),
+            None => "undo that change, because records could be changed: make again what is missing or differs (`daymark \
+                     migrate --show` prints the statements), drop what is not Daymark's, and revoke what was granted"
                 .to_owned(),
         };
         Finding::error("store", difference.message).hint(hint)
     };
     differences.into_iter().map(finding).collect()
+}
+
+/// Warns of labels that were redacted and that the platform still has: the last days were recorded with their placeholders.
+async fn check_redactions(context: &Context) -> Vec<Finding> {
+    let since = context.last_finished().checked_sub(RETURNED_DAYS.days()).unwrap_or(Date::MIN);
+    let returned = match context.tenant.store.returned_labels(since).await {
+        Ok(returned) => returned,
+        Err(error) => return vec![store_error(&error)],
+    };
+    let finding = |ReturnedLabel { placeholder, key, date }: ReturnedLabel| {
+        let message = format!(
+            "the platform still has the label that was redacted as {placeholder}: it was read again for `{}` of {date}, and recorded as \
+             the placeholder",
+            key.category
+        );
+        Finding::warning("store", message).hint(
+            "delete the label on the platform too; `daymark redact --list` says who redacted it and why",
+        )
+    };
+    returned.into_iter().map(finding).collect()
 }
 
 async fn check_applied(context: &Context, configured: &[Definition], scope: CheckScope) -> Option<Finding> {

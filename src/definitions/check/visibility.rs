@@ -22,6 +22,19 @@ const NOTABLE_LAG: SignedDuration = SignedDuration::from_secs(1);
 /// How many metrics a finding names.
 const MAX_NAMED: usize = 5;
 
+/// Warns of a role that cannot see the open transactions of others.
+pub(super) async fn transactions(context: &Context) -> Option<Finding> {
+    let role = context.tenant.platform.role_that_sees_no_transactions().await.ok()??;
+    let message = format!(
+        "the role {role} cannot see the open transactions of other roles: a day is recorded although some have not ended, without \
+         their rows"
+    );
+    Some(
+        Finding::warning("platform", message)
+            .hint(format!("let an administrator run `GRANT pg_read_all_stats TO {role}`")),
+    )
+}
+
 /// Warns of privileges that a `sql` metric's query could use. If they cannot be read, other checks report the reason.
 pub(super) async fn privileges(context: &Context) -> Option<Finding> {
     let privileges = context.tenant.platform.privileges().await.ok()?;
@@ -50,7 +63,7 @@ pub(super) async fn old_states(
     let mut cut = context.tenant.platform.open_cut(context.deadline()).await?;
     let batch = Batch::new(metrics.iter().map(|(_, definition)| *definition).enumerate());
     let Some(day) = context.tenant.calendar.bounds(context.last_finished()) else { return Ok(Vec::new()) };
-    // A metric whose relations cannot be told cannot be planned either, which other checks report.
+    // A metric whose relations cannot be determined cannot be planned either, which other checks report.
     let told = batch.relations(cut.as_mut(), &day).await?;
     let told: Vec<_> = told.into_iter().filter_map(|(metric, read)| Some((metric, read.ok()?))).collect();
     let all = told.iter().flat_map(|(_, read)| read).cloned().collect();
@@ -69,15 +82,15 @@ pub(super) async fn old_states(
     Ok(of_platform.into_iter().chain(of_objects).collect())
 }
 
-/// The finding about a platform that is a standby, or a file.
+/// The finding about a platform that is a standby, has an open transaction, or is a file.
 fn of_platform(context: &Context, staleness: &Staleness) -> Option<Finding> {
     let is_notable = staleness.is_lagging
         && staleness.complete_until.is_some_and(|until| lag(context, until) >= NOTABLE_LAG);
     let message = described(context, staleness);
     match (is_too_old(context, staleness), staleness.when_stale) {
         (true, WhenStale::Wait) => Some(Finding::error("platform", message).hint(
-            "let it catch up, or connect to the server that it replicates: until then a collection waits for \
-             `collect.freshness_wait_seconds` and ends without recording",
+            "until then a collection waits for `collect.freshness_wait_seconds` and ends without recording; if it is a \
+             standby, connect to the server that it replicates",
         )),
         (true, WhenStale::Refuse) => {
             Some(Finding::error("platform", message).hint("until then a collection ends without recording"))

@@ -29,13 +29,13 @@ use crate::{
     store::Trigger,
 };
 
-/// A time during which it is not told that alerts fire.
+/// A period during which no notification is sent that alerts fire.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SilenceRequest {
     /// The rule; null: all rules.
     rule: Option<String>,
-    /// Why, for those who wonder.
+    /// The reason, which readers of the alerts see.
     #[schema(min_length = 1, max_length = 1000)]
     reason: String,
     /// When it ends.
@@ -73,7 +73,7 @@ pub async fn list_alerts(
 
 /// Silence an alert
 ///
-/// Until its end no notification is sent that the alert fires. Where its firing was told before, its end is told all the same.
+/// Until the end of the silence no notification is sent that the alert fires. Channels that were notified before that it fires are still notified of its end.
 #[utoipa::path(
     post, path = "/api/v1/alerts/silences", tag = "alerts", request_body = SilenceRequest,
     responses(

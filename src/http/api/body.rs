@@ -10,10 +10,11 @@ use axum::{
 };
 use jiff::{Timestamp, civil::Date};
 use serde::{
-    Deserialize, Deserializer,
+    Deserialize, Deserializer, Serialize,
     de::{Error, MapAccess, Visitor},
 };
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::{
     config::{shown, suggestion},
@@ -34,6 +35,17 @@ pub struct JsonBody<T>(pub T);
 /// A type that is read from the members of an object.
 pub trait FromMembers: Sized {
     fn read(members: &mut Members) -> Self;
+}
+
+/// The body of a request that has no members. It may be empty or `{}`.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EmptyRequest {}
+
+impl FromMembers for EmptyRequest {
+    fn read(_: &mut Members) -> Self {
+        Self {}
+    }
 }
 
 /// Reads members, and collects their errors.
@@ -98,7 +110,7 @@ impl Members {
         match self.take(name)? {
             Value::Null => None,
             Value::String(text) => Some(text),
-            _ => self.or_error(name, Err(format!("`{name}` is to be a string"))),
+            _ => self.or_error(name, Err(format!("`{name}` must be a string"))),
         }
     }
 

@@ -11,6 +11,7 @@ use axum::{
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use strum::IntoEnumIterator;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
@@ -34,7 +35,7 @@ use crate::{
     query::{
         self, CorrectionEntry, CorrectionsQuery, CorrectionsRequest, CorrectionsResponse, View, ViewRequest,
     },
-    store::{StoreError, Trigger},
+    store::Trigger,
 };
 
 /// The most corrections of one request, which fit into its body of 64 KiB.
@@ -54,6 +55,9 @@ pub struct CorrectionsParameters {
     /// `all` (the default), or `in_force`: without corrections that were replaced or taken back, and without reversals
     #[param(schema_with = enum_schemas::correction_states, required = false)]
     state: Option<String>,
+    /// `manual`, `reconstruction` (days that were restated) or `redaction` (days of which a label was redacted); all by default
+    #[param(schema_with = enum_schemas::correction_bases, required = false)]
+    basis: Option<String>,
     /// The corrections that were made until this instant, as in 2025-01-31T12:00:00Z, or until the end of this day; by default now
     as_of: Option<String>,
     /// The maximum number of corrections on a page, from 1 to 200; 50 by default
@@ -89,8 +93,8 @@ pub struct CorrectedDay {
     /// The right value: a number, or a string with all of its digits.
     #[schema(required = false)]
     value: Option<Decimal>,
-    /// The sample size, the numerator and denominator, or the labels of the value. By default an average keeps the size of its
-    /// sample, and a percentage its denominator; a breakdown needs them.
+    /// The sample size, the numerator and denominator, or the labels of the value, which must make it. By default an average keeps the
+    /// size of its sample, and a percentage its denominator; a breakdown needs them, and so does a day that had no rows.
     #[schema(value_type = Option<HashMap<String, Value>>, required = false)]
     metadata: Option<Map<String, Value>>,
     /// True: the value of the day cannot be known, and is shown as a gap.
@@ -99,6 +103,9 @@ pub struct CorrectedDay {
     /// The number of the revision that is taken back.
     #[schema(required = false)]
     take_back: Option<i32>,
+    /// `last_revision` of the answer to a dry run: if another correction of the day was made since, the request is refused with 409.
+    #[schema(required = false, minimum = 0)]
+    after_revision: Option<i32>,
     #[serde(skip)]
     #[schema(ignore)]
     problem: Option<String>,
@@ -115,7 +122,7 @@ pub struct CorrectedAnswer {
     corrections: Vec<CorrectionEntry>,
 }
 
-/// The value in force of a day before and after a correction; null where it is withdrawn.
+/// The value in force of a day before and after a correction; null where it is withdrawn, or of no rows.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ChangeEntry {
     #[schema(schema_with = enum_schemas::metric_types)]
@@ -126,6 +133,8 @@ pub struct ChangeEntry {
     recorded_value: Decimal,
     before: Option<Decimal>,
     after: Option<Decimal>,
+    /// The number of the day's last revision before this correction; 0 where it had none.
+    last_revision: i32,
 }
 
 impl FromMembers for CorrectRequest {
@@ -148,6 +157,7 @@ impl FromMembers for CorrectedDay {
             metadata: members.object("metadata"),
             withdraw: members.flag("withdraw"),
             take_back: members.integer("take_back"),
+            after_revision: members.integer("after_revision"),
             problem: None,
         };
         Self { problem: read.contradiction(), ..read }
@@ -163,8 +173,11 @@ impl CorrectedDay {
         if self.metadata.is_some() && self.value.is_none() {
             return Some("`metadata` belong to a `value`".to_owned());
         }
-        let wrong = self.metric_type.as_deref().filter(|name| MetricType::from_name(name).is_none())?;
-        let names = MetricType::ALL.map(MetricType::name).join(", ");
+        if self.after_revision.is_some_and(|number| number < 0) {
+            return Some("`after_revision` is the number of a revision, or 0".to_owned());
+        }
+        let wrong = self.metric_type.as_deref().filter(|name| name.parse::<MetricType>().is_err())?;
+        let names = MetricType::iter().map(MetricType::name).collect::<Vec<_>>().join(", ");
         Some(format!("`metric_type` must be one of {names}, not {}", crate::config::shown(wrong)))
     }
 
@@ -180,9 +193,10 @@ impl CorrectedDay {
         };
         Ok(RequestedCorrection {
             category: self.metric_category,
-            metric_type: self.metric_type.as_deref().and_then(MetricType::from_name),
+            metric_type: self.metric_type.as_deref().and_then(|name| name.parse().ok()),
             date: self.date.unwrap_or(Date::MIN),
             change,
+            after_revision: self.after_revision,
         })
     }
 }
@@ -199,12 +213,12 @@ pub async fn list_corrections(
     _: MayRead,
     Parameters(parameters): Parameters<CorrectionsParameters>,
 ) -> Result<Response, Problem> {
-    let CorrectionsParameters { from, to, category, state, as_of, limit, cursor } = parameters;
+    let CorrectionsParameters { from, to, category, state, basis, as_of, limit, cursor } = parameters;
     let request = ViewRequest { values: None, as_of: as_of.as_deref() };
     let catalogue = service.catalogue().await?;
     let view = View::new(&service.context, &catalogue, request).await?;
     let categories = comma_list(category.as_deref());
-    let asked = CorrectionsRequest { from, to, categories, state, limit, cursor };
+    let asked = CorrectionsRequest { from, to, categories, state, basis, limit, cursor };
     let question = CorrectionsQuery::parse(&asked, &catalogue, view.values.as_of)?;
     let answer = query::corrections(&service.context, &question).await?;
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
@@ -276,20 +290,17 @@ fn requested(request: CorrectRequest) -> Result<CorrectionRequest, Problem> {
     }
 }
 
-/// A store refuses a revision where its role may not write any, or where another one came first.
-fn refused(error: StoreError) -> Problem {
-    if error.is_denied() {
-        tracing::error!(%error, "the store refused a correction");
-        return Problem::forbidden(
-            "the database role of this server may not correct values in its store; docs/quickstart-postgresql.md has the grant",
-        );
+/// A store refuses a revision where its role may not write any.
+fn refused(error: CorrectionError) -> Problem {
+    match error {
+        CorrectionError::Store(error) if error.is_denied() => {
+            tracing::error!(%error, "the store refused a correction");
+            Problem::forbidden(
+                "the database role of this server may not correct values in its store; docs/quickstart-postgresql.md has the grant",
+            )
+        }
+        error => error.into(),
     }
-    if error.is_conflict() {
-        return Problem::conflict(
-            "another correction of the same day came first: look at it, and send the request again",
-        );
-    }
-    error.into()
 }
 
 impl From<CorrectionError> for Problem {
@@ -298,6 +309,7 @@ impl From<CorrectionError> for Problem {
             |parameter: &str, detail: String| InvalidParameter { parameter: parameter.to_owned(), detail };
         let problems = match error {
             CorrectionError::Store(error) => return error.into(),
+            CorrectionError::Outdated(_) => return Self::conflict(error.to_string()),
             CorrectionError::Reason => vec![wrong("reason", error.to_string())],
             CorrectionError::Count(_) => vec![wrong("corrections", error.to_string())],
             CorrectionError::Invalid(problems) => {
@@ -320,6 +332,7 @@ impl From<&PlannedCorrection> for ChangeEntry {
             recorded_value: planned.recorded.clone(),
             before: planned.before.clone(),
             after: planned.after.clone(),
+            last_revision: planned.last_revision,
         }
     }
 }

@@ -6,6 +6,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
+use jiff::civil::Date;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -17,6 +18,7 @@ use super::{
     no_query::NoQuery,
 };
 use crate::{
+    collect::EarlierMeaning,
     http::{
         middleware::scopes::MayDefine,
         parameters::Parameters,
@@ -33,13 +35,34 @@ pub struct DefinedAnswer {
     definition: DefinitionEntry,
     /// Parts of the definition that may be mistakes.
     warnings: Vec<InvalidParameter>,
+    /// The recorded days that keep the meaning of an earlier version; null where there are none.
+    earlier_days: Option<EarlierDays>,
+}
+
+/// Recorded days of a metric that were recorded under another meaning than that of its definition.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EarlierDays {
+    #[schema(value_type = String, format = Date)]
+    from: Date,
+    #[schema(value_type = String, format = Date)]
+    to: Date,
+    days: usize,
+    /// Whether `POST /api/v1/restatements` can read them again under the newest definition; `dry_run` shows what would change.
+    can_be_restated: bool,
+}
+
+impl From<EarlierMeaning> for EarlierDays {
+    fn from(earlier: EarlierMeaning) -> Self {
+        let EarlierMeaning { first, last, days, can_be_restated, .. } = earlier;
+        Self { from: first, to: last, days, can_be_restated }
+    }
 }
 
 /// Create or change a metric
 ///
 /// The body has the keys of a `[metrics.…]` section of daymark.toml, in JSON. It can use the sources of the server's
 /// daymark.toml and of the preset, and the platform must be able to plan its statements. A changed definition becomes
-/// the next version of the metric. Existing records are not changed.
+/// the next version of the metric. Existing records are not changed; `earlier_days` counts those that keep the earlier meaning.
 #[utoipa::path(
     put, path = "/api/v1/definitions/{category}", tag = "definitions", request_body = MetricSchema,
     params(("category" = String, Path, description = "The metric's name", pattern = "^[a-z][a-z0-9_]{0,62}$")),
@@ -72,6 +95,7 @@ pub async fn define(
     let answer = DefinedAnswer {
         definition: definition_entry(&defined.stored),
         warnings: defined.warnings.into_iter().map(InvalidParameter::from).collect(),
+        earlier_days: defined.earlier_meaning.map(EarlierDays::from),
     };
     Ok((status, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
 }

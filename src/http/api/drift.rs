@@ -15,10 +15,11 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     comma_list::comma_list,
     error_responses::{ErrorResponses, Undefined},
-    jobs::{FailedMetric, require_active},
+    job_answer::FailedMetric,
+    jobs::require_active,
 };
 use crate::{
-    collect::{self, Cancellation, ComparedDay, DriftReport, DriftRequest, LeftOut, MetricDrift},
+    collect::{self, CancellationToken, ComparedDay, DriftReport, DriftRequest, LeftOut, MetricDrift},
     http::{
         middleware::scopes::MayCollect,
         parameters::Parameters,
@@ -73,15 +74,18 @@ pub struct DriftedMetric {
     changed: Vec<ChangedDay>,
 }
 
-/// A day whose recount differs from its record.
+/// A day whose recount differs from its value in force.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ChangedDay {
     #[schema(value_type = String, format = Date)]
     metric_date: Date,
+    /// The value of the record.
     recorded: Decimal,
+    /// The value in force: that of the record, or of its correction.
+    in_force: Decimal,
     /// The value that the platform's present rows give.
     recounted: Decimal,
-    /// The recounted value less the recorded one: negative where rows were deleted since, positive where rows arrived late.
+    /// The recounted value less the one in force: negative where rows were deleted since, positive where rows arrived late.
     difference: Decimal,
 }
 
@@ -111,7 +115,7 @@ impl DriftParameters {
     }
 }
 
-/// What has changed since
+/// Compare records with a recount
 ///
 /// Counts recorded days again from the platform's present rows, and lists where the result differs from the record. Nothing
 /// is changed by it. Each source is read once for the whole range, so this takes as long as a backfill of it; 20,000
@@ -133,7 +137,7 @@ pub async fn drift(
     let mut context = service.context.clone();
     Arc::make_mut(&mut context.installation).freshness_wait = Duration::ZERO;
     // A client that goes away drops this future, which cancels the statement on the platform.
-    let report = collect::drift(&context, &request, &Cancellation::never()).await?;
+    let report = collect::drift(&context, &request, &CancellationToken::new()).await?;
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(DriftAnswer::from(report))).into_response())
 }
 
@@ -169,6 +173,7 @@ impl From<&ComparedDay> for ChangedDay {
         Self {
             metric_date: day.date,
             recorded: day.recorded.clone(),
+            in_force: day.in_force.clone(),
             recounted: day.recounted.clone(),
             difference: day.difference(),
         }

@@ -1,25 +1,30 @@
 //! Schemas of parameters that are one of a few words, for the OpenAPI document.
 
 use jiff::civil::Weekday;
+use strum::IntoEnumIterator;
 use utoipa::openapi::{Array, Object, ObjectBuilder, Type};
 
 use crate::{
     access::{Role, Scope},
     metric::MetricType,
     query::{ExportFormat, VALUES, weekday},
-    store::{JobStatus, RunKind, RunStatus, Trigger},
+    store::{JobKind, JobStatus, RevisionBasis, RunKind, RunStatus, Trigger},
 };
 
 pub fn formats() -> Object {
-    one_of(ExportFormat::ALL.map(ExportFormat::name))
+    one_of(ExportFormat::iter().map(ExportFormat::name))
 }
 
 pub fn metric_types() -> Object {
-    one_of(MetricType::ALL.map(MetricType::name))
+    one_of(MetricType::iter().map(MetricType::name))
 }
 
 pub fn correction_states() -> Object {
     one_of(["all", "in_force"])
+}
+
+pub fn correction_bases() -> Object {
+    one_of(RevisionBasis::NAMES)
 }
 
 pub fn values() -> Object {
@@ -31,27 +36,31 @@ pub fn weekdays() -> Object {
 }
 
 pub fn run_kinds() -> Object {
-    one_of(RunKind::ALL.map(RunKind::name))
+    one_of(RunKind::iter().map(RunKind::name))
 }
 
 pub fn run_statuses() -> Object {
-    one_of(RunStatus::ALL.map(RunStatus::name))
+    one_of(RunStatus::iter().map(RunStatus::name))
+}
+
+pub fn job_kinds() -> Object {
+    one_of(JobKind::iter().map(JobKind::name))
 }
 
 pub fn job_statuses() -> Object {
-    one_of(JobStatus::ALL.map(JobStatus::name))
+    one_of(JobStatus::iter().map(JobStatus::name))
 }
 
 pub fn triggers() -> Object {
-    one_of(Trigger::ALL.map(Trigger::name))
+    one_of(Trigger::iter().map(Trigger::name))
 }
 
 pub fn key_roles() -> Object {
-    one_of(Role::ALL.into_iter().filter(|role| *role != Role::Anonymous).map(Role::name))
+    one_of(Role::iter().filter(|role| *role != Role::Anonymous).map(Role::name))
 }
 
 pub fn key_scopes() -> Array {
-    Array::new(one_of(Scope::ALL.map(Scope::name)))
+    Array::new(one_of(Scope::iter().map(Scope::name)))
 }
 
 pub fn key_states() -> Object {

@@ -17,7 +17,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{error_responses::ErrorResponses, jobs::JobAnswer};
+use super::{error_responses::ErrorResponses, job_answer::JobAnswer};
 use crate::{
     access::{Principal, Scope},
     http::{
@@ -43,27 +43,27 @@ const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct EventsParameters {
-    /// The `marker` of a page of the dashboard: if something changed after that page was made, the stream begins with `changed`
+    /// The `store_version` of a page of the dashboard: if something changed after that page was made, the stream begins with `changed`
     #[param(value_type = Option<String>, pattern = "^m[0-9]{1,20}$")]
     since: Option<String>,
 }
 
 impl EventsParameters {
-    fn marker(&self) -> Result<Option<u64>, Problem> {
+    fn store_version(&self) -> Result<Option<u64>, Problem> {
         let digits =
             |text: &str| Some(text.strip_prefix('m')?.to_owned()).filter(|rest| !rest.starts_with('+'));
         let parse = |text: &String| digits(text)?.parse().ok();
-        self.since.as_ref().map(|text| parse(text).ok_or_else(not_a_marker)).transpose()
+        self.since.as_ref().map(|text| parse(text).ok_or_else(not_a_store_version)).transpose()
     }
 }
 
 /// A version of the store as pages and clients name it.
-pub fn marker_text(marker: u64) -> String {
-    format!("m{marker}")
+pub fn store_version_text(store_version: u64) -> String {
+    format!("m{store_version}")
 }
 
-fn not_a_marker() -> Problem {
-    let detail = "must be the marker of a page, such as m17".to_owned();
+fn not_a_store_version() -> Problem {
+    let detail = "must be the `store_version` of a page of the dashboard, such as m17".to_owned();
     Problem::invalid_parameters(vec![InvalidParameter { parameter: "since".to_owned(), detail }])
 }
 
@@ -91,9 +91,9 @@ pub async fn events(
     Parameters(parameters): Parameters<EventsParameters>,
     parts: Parts,
 ) -> Result<Response, Problem> {
-    let since = parameters.marker()?;
+    let since = parameters.store_version()?;
     let place = service.event_streams.open(&principal.subject).ok_or_else(|| {
-        Problem::unavailable("as many streams of events are open as may be at once; ask for the answers from time to time instead")
+        Problem::unavailable("the limit of open event streams is reached; poll the answers instead")
     })?;
     let events = EventFeed::new(service, parts, principal, place, since);
     let body = Body::from_stream(stream::unfold(events, EventFeed::next));
@@ -128,7 +128,7 @@ impl EventFeed {
     ) -> Self {
         let mut looks = interval(LOOK_INTERVAL);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let last_state = (since.or_else(|| service.cache.marker()), service.context.last_finished());
+        let last_state = (since.or_else(|| service.cache.store_version()), service.context.last_finished());
         Self {
             service,
             parts,
@@ -187,7 +187,7 @@ impl EventFeed {
         if self.principal.may(Scope::Log) {
             self.look_at_jobs(&mut text).await;
         }
-        let state = (self.service.cache.marker(), self.service.context.last_finished());
+        let state = (self.service.cache.store_version(), self.service.context.last_finished());
         if state != self.last_state {
             self.last_state = state;
             write_event(&mut text, "changed", &ChangedEvent { last_finished: state.1 });

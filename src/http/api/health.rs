@@ -16,7 +16,7 @@ use crate::{
 /// The health of the collection
 ///
 /// Runs and their success, gaps with their causes, the platform's lag, the schedule and its leader, and the query times of the
-/// process that answers. What cannot be told is null, and `unknown` says why.
+/// process that answers. A value that cannot be determined is null, and `unknown` says why.
 #[utoipa::path(
     get, path = "/api/v1/health/collection", tag = "runs",
     responses((status = 200, description = "The health of the collection", body = HealthResponse), ErrorResponses),

@@ -1,4 +1,4 @@
-//! Triggering a collection or a backfill, and asking how far it is.
+//! Triggering a collection or a backfill, asking how far a job is, and cancelling it.
 
 use axum::{
     Json,
@@ -6,30 +6,28 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use jiff::{Timestamp, civil::Date};
+use jiff::civil::Date;
 use serde::Serialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::{
-    body::{FromMembers, JsonBody, Members},
-    enum_schemas,
+    body::{EmptyRequest, FromMembers, JsonBody, Members},
     error_responses::{BodyErrorResponses, ErrorResponses},
+    job_answer::JobAnswer,
     no_query::NoQuery,
     path_text::PathText,
 };
 use crate::{
-    access::Principal,
-    collect::CollectError,
-    config::{shown as shown_name, suggestion},
+    access::{Principal, Scope},
+    collect::{CollectError, unknown_metric},
     http::{
-        middleware::scopes::MayCollect,
+        middleware::scopes::{MayCollect, MayStartJobs},
         parameters::Parameters,
         problem::{InvalidParameter, Problem},
         service::{Service, Shared},
     },
-    jobs::{self, JobStartError, JobState, Task},
-    store::Trigger,
+    jobs::{JobStartError, JobState, Task},
+    store::{JobKind, Trigger},
 };
 
 /// What to collect.
@@ -59,47 +57,6 @@ pub struct BackfillBody {
     /// Only these metrics; by default all active ones.
     #[schema(min_items = 1, required = false)]
     metrics: Vec<String>,
-}
-
-/// A run that a request started.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct JobAnswer {
-    id: Uuid,
-    #[schema(schema_with = enum_schemas::run_kinds)]
-    kind: &'static str,
-    #[schema(schema_with = enum_schemas::job_statuses)]
-    status: &'static str,
-    /// Why it was started, and for whom.
-    #[schema(schema_with = enum_schemas::triggers)]
-    trigger: &'static str,
-    actor: String,
-    #[schema(value_type = String, format = DateTime)]
-    created_at: Timestamp,
-    /// The time at which the job started; `null` while it is queued.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    started_at: Option<Timestamp>,
-    #[schema(value_type = Option<String>, format = DateTime)]
-    finished_at: Option<Timestamp>,
-    /// The number of days to write; 0 until it is known.
-    days_total: usize,
-    days_done: usize,
-    /// The entry in the collection log: `/api/v1/runs/{run_id}`.
-    run_id: Option<Uuid>,
-    /// The number of records written.
-    recorded: Option<usize>,
-    /// The number of records that already existed and were not changed.
-    already_there: Option<usize>,
-    failed: Vec<FailedMetric>,
-    /// Why the job as a whole failed.
-    error: Option<String>,
-}
-
-/// A metric that could not be recorded.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct FailedMetric {
-    metric_category: String,
-    message: String,
-    sqlstate: Option<String>,
 }
 
 impl FromMembers for CollectBody {
@@ -191,14 +148,63 @@ pub async fn backfill(
 )]
 pub async fn show(
     State(service): State<Shared>,
-    _: MayCollect,
+    _: MayStartJobs,
     _: Parameters<NoQuery>,
     PathText(id): PathText,
 ) -> Result<Response, Problem> {
+    let job = find(&service, &id).await?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(JobAnswer::from(job))).into_response())
+}
+
+/// Cancel a job
+///
+/// The job ends after its present commit, and is `interrupted` then; what it committed stays. Requesting the same again continues from
+/// there. A job that has ended is left as it is. Cancelling a restatement requires the scope `correct`, other jobs the scope
+/// `collect`. Only the server that runs a job can cancel it.
+#[utoipa::path(
+    post, path = "/api/v1/jobs/{id}/cancel", tag = "jobs", params(("id" = Uuid, Path, description = "The job")),
+    request_body = EmptyRequest,
+    responses(
+        (status = 200, description = "The job had ended", body = JobAnswer),
+        (status = 202, description = "The job is asked to stop", body = JobAnswer),
+        (status = 404, description = "No job has this id", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 409, description = "Another server runs the job", body = Problem,
+            content_type = "application/problem+json"),
+        BodyErrorResponses,
+        ErrorResponses,
+    ),
+)]
+pub async fn cancel_job(
+    State(service): State<Shared>,
+    MayStartJobs(principal): MayStartJobs,
+    _: Parameters<NoQuery>,
+    PathText(id): PathText,
+    _: JsonBody<EmptyRequest>,
+) -> Result<Response, Problem> {
+    let job = find(&service, &id).await?;
+    let scope = if job.job.kind == JobKind::Restate { Scope::Correct } else { Scope::Collect };
+    if !principal.may(scope) {
+        return Err(Problem::forbidden(format!("cancelling this job requires the scope `{}`", scope.name())));
+    }
+    let status = match service.jobs.request_stop_of(job.job.id) {
+        true => StatusCode::ACCEPTED,
+        false => StatusCode::OK,
+    };
+    let job = find(&service, &id).await?;
+    if status == StatusCode::OK && !job.job.status.is_finished() {
+        let detail =
+            format!("process {} on {} runs this job: cancel it there", job.job.process_id, job.job.host);
+        return Err(Problem::conflict(detail));
+    }
+    tracing::info!(subject = &*principal.subject, job = %job.job.id, "a request cancelled a job");
+    Ok((status, Json(JobAnswer::from(job))).into_response())
+}
+
+async fn find(service: &Service, id: &str) -> Result<JobState, Problem> {
     let unknown = || Problem::not_found("no job has this id; /api/v1/runs lists the runs of all jobs");
     let id = id.parse().map_err(|_| unknown())?;
-    let job = service.jobs.get(id).await?.ok_or_else(unknown)?;
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(JobAnswer::from(job))).into_response())
+    service.jobs.get(id).await?.ok_or_else(unknown)
 }
 
 /// Fails with a problem of `parameter` where a name is not that of an active metric.
@@ -214,51 +220,25 @@ pub(super) async fn require_active(
     }
     let is_active = |name: &&String| active().any(|metric| metric.key.category == **name);
     let unknown = names.iter().filter(|name| !is_active(name)).map(|name| {
-        let hint = suggestion(name, active().map(|metric| metric.key.category.as_str()));
-        let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-        let detail = format!("no active metric is called {}{hint}", shown_name(name));
-        InvalidParameter { parameter: parameter.to_owned(), detail }
+        let categories = active().map(|metric| metric.key.category.as_str());
+        let error =
+            unknown_metric(&service.context, name, categories, "`GET /api/v1/definitions` lists the metrics");
+        InvalidParameter { parameter: parameter.to_owned(), detail: error.to_string() }
     });
     let unknown: Vec<_> = unknown.collect();
     if unknown.is_empty() { Ok(()) } else { Err(Problem::invalid_parameters(unknown)) }
 }
 
-async fn started(service: &Service, principal: &Principal, task: Task) -> Result<Response, Problem> {
+pub(super) async fn started(
+    service: &Service,
+    principal: &Principal,
+    task: Task,
+) -> Result<Response, Problem> {
     let job = service.jobs.start(task, Trigger::Api, &principal.subject).await?;
     tracing::info!(subject = &*principal.subject, job = %job.id(), "a request started a job");
     let location = format!("/api/v1/jobs/{}", job.id());
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(JobAnswer::from(job.state())))
         .into_response())
-}
-
-impl From<JobState> for JobAnswer {
-    fn from(JobState { job, days_total, days_done, result }: JobState) -> Self {
-        let failed = result.iter().flat_map(|result| result.failures.clone()).map(FailedMetric::from);
-        Self {
-            id: job.id,
-            kind: job.kind.name(),
-            status: job.status.name(),
-            trigger: job.trigger.name(),
-            actor: job.actor,
-            created_at: job.created_at,
-            started_at: job.started_at,
-            finished_at: job.finished_at,
-            days_total,
-            days_done,
-            run_id: job.run_id,
-            recorded: result.as_ref().map(|result| result.recorded),
-            already_there: result.as_ref().map(|result| result.already_there),
-            failed: failed.collect(),
-            error: result.and_then(|result| result.error),
-        }
-    }
-}
-
-impl From<jobs::JobFailure> for FailedMetric {
-    fn from(failed: jobs::JobFailure) -> Self {
-        let jobs::JobFailure { metric_category, message, sqlstate } = failed;
-        Self { metric_category, message, sqlstate }
-    }
 }
 
 impl From<JobStartError> for Problem {

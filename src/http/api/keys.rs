@@ -19,7 +19,7 @@ use super::{
     path_text::PathText,
 };
 use crate::{
-    access::{self, ApiKey, CreatedKey, KeyError, KeyRequest, Mode, Principal, Role, Scope, Scopes},
+    access::{self, ApiKey, CreatedKey, KeyError, KeyRequest, Mode, Principal, Role, Scopes},
     http::{
         middleware::scopes::MayDefine,
         parameters::Parameters,
@@ -182,7 +182,7 @@ pub async fn revoke_api_key(
 /// Whether the principal may list, create and revoke keys: an admin with every scope, as a key cannot have more scopes than
 /// its author; and every principal of a server that runs open.
 pub(super) async fn manages_keys(service: &Service, principal: &Principal) -> Result<bool, Problem> {
-    let has_all_scopes = principal.scopes == Scopes::of(&Scope::ALL);
+    let has_all_scopes = principal.scopes == Scopes::ALL;
     if principal.role == Role::Admin || !has_all_scopes {
         return Ok(has_all_scopes);
     }
@@ -203,13 +203,13 @@ impl CreateKeyRequest {
         let mut wrong = |parameter: &str, detail: String| {
             errors.push(InvalidParameter { parameter: parameter.to_owned(), detail })
         };
-        let role = Role::from_name(&self.role).filter(|role| *role != Role::Anonymous);
+        let role = self.role.parse::<Role>().ok().filter(|role| *role != Role::Anonymous);
         if role.is_none() {
             wrong("role", "the role is one of reader, admin, service".to_owned());
         }
-        let scopes: Vec<_> = self.scopes.iter().filter_map(|name| Scope::from_name(name)).collect();
+        let scopes: Vec<_> = self.scopes.iter().filter_map(|name| name.parse().ok()).collect();
         if scopes.len() < self.scopes.len() {
-            wrong("scopes", format!("the scopes are {}", Scopes::of(&Scope::ALL).names().join(", ")));
+            wrong("scopes", format!("the scopes are {}", Scopes::ALL.names().join(", ")));
         }
         let (Some(role), true) = (role, errors.is_empty()) else { return Err(Problem::invalid_body(errors)) };
         Ok(KeyRequest {

@@ -18,6 +18,7 @@ mod error_responses;
 mod events;
 mod export;
 mod health;
+mod job_answer;
 mod jobs;
 mod keys;
 mod latest;
@@ -27,6 +28,8 @@ mod no_query;
 mod path_text;
 mod previews;
 mod recounts;
+mod redactions;
+mod restatements;
 mod runs;
 mod schedule;
 mod session;
@@ -42,7 +45,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub use anomalies::AnomaliesParameters;
 pub use body::{MAX_BODY, too_large as body_too_large};
 pub use definitions::DefinitionsQuery;
-pub use events::marker_text;
+pub use events::store_version_text;
 pub use latest::LatestParameters;
 pub use session::session_of_request;
 pub use status::StatusQuery;
@@ -113,6 +116,7 @@ pub fn uncached_routes() -> OpenApiRouter<Shared> {
         .routes(routes!(annotations::list_annotations, annotations::annotate))
         .routes(routes!(annotations::change_annotation, annotations::delete_annotation))
         .routes(routes!(corrections::list_corrections, corrections::correct))
+        .routes(routes!(redactions::list_redactions))
         .routes(routes!(events::events))
         .routes(routes!(previews::preview))
         .routes(routes!(sources::sources))
@@ -121,13 +125,17 @@ pub fn uncached_routes() -> OpenApiRouter<Shared> {
         .routes(routes!(export::series::series))
         .routes(routes!(export::latest::latest))
         .routes(routes!(export::activity::activity))
+        .routes(routes!(export::corrections::corrections))
         .routes(routes!(export::definitions::definitions))
+        .routes(routes!(export::redactions::redactions))
         .routes(routes!(export::runs::runs))
         .routes(routes!(runs::runs))
         .routes(routes!(runs::run))
         .routes(routes!(jobs::collect))
         .routes(routes!(jobs::backfill))
         .routes(routes!(jobs::show))
+        .routes(routes!(jobs::cancel_job))
+        .routes(routes!(restatements::restate))
         .routes(routes!(health::collection_health))
         .routes(routes!(drift::drift))
         .routes(routes!(recounts::recorded_drift))

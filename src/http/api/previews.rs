@@ -21,6 +21,7 @@ use super::{
     no_query::NoQuery,
 };
 use crate::{
+    collect::reconstruction_caveats,
     definitions::{self, PREVIEW_DAYS, PreviewDays, PreviewedDay},
     http::{
         middleware::scopes::MayDefine,
@@ -28,7 +29,8 @@ use crate::{
         problem::{InvalidParameter, Problem},
         service::Shared,
     },
-    metric::Decimal,
+    metric::{Decimal, MetricType},
+    query::RollUp,
 };
 
 /// How long the platform may be read for a preview.
@@ -40,12 +42,18 @@ pub struct PreviewAnswer {
     /// The unit and the number format that the metric would have.
     unit: String,
     format_pattern: String,
+    /// How the values of several days are combined, which tells whether the labels of a breakdown add up.
+    roll_up: RollUp,
     /// The last 14 finished days; empty where past values cannot be computed.
     days: Vec<PreviewDay>,
     /// Why there are no values.
     left_out: Option<String>,
     /// Parts of the definition that may be mistakes.
     warnings: Vec<InvalidParameter>,
+    /// What the platform's present rows do not tell of past days, a sentence each.
+    cannot_know: Vec<String>,
+    /// The SQL that was run on the platform.
+    statements: Vec<PreviewStatement>,
 }
 
 /// The value of a day by the platform's present rows.
@@ -55,6 +63,18 @@ pub struct PreviewDay {
     date: Date,
     /// Null where the rows give none.
     value: Option<Decimal>,
+    /// The metadata that the record would have, such as the labels of a breakdown; null where there is no value.
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Map<String, Value>>,
+}
+
+/// A statement that reads the platform.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PreviewStatement {
+    /// The names of the sources that it reads.
+    sources: Vec<String>,
+    purpose: String,
+    sql: String,
 }
 
 /// Preview a metric
@@ -87,18 +107,31 @@ pub async fn preview(
     installation.freshness_wait = Duration::ZERO;
     let days = PreviewDays::last(&context, PREVIEW_DAYS);
     let preview = definitions::preview(&context, &service.config, &body, days).await?;
+    let statements = definitions::preview_plan(&context, &preview.definition, days).await?;
     let answer = PreviewAnswer {
+        cannot_know: reconstruction_caveats(std::iter::once(&preview.definition)),
+        statements: statements
+            .into_iter()
+            .map(|planned| PreviewStatement {
+                sources: planned.sources,
+                purpose: planned.purpose,
+                sql: planned.sql,
+            })
+            .collect(),
+        roll_up: RollUp::of(&preview.definition),
         unit: preview.definition.unit,
         format_pattern: preview.definition.format_pattern,
-        days: preview.days.into_iter().map(PreviewDay::from).collect(),
+        days: preview.days.iter().map(|day| PreviewDay::of(preview.definition.metric_type, day)).collect(),
         left_out: preview.left_out,
         warnings: preview.warnings.into_iter().map(InvalidParameter::from).collect(),
     };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
 }
 
-impl From<PreviewedDay> for PreviewDay {
-    fn from(PreviewedDay { date, seen }: PreviewedDay) -> Self {
-        Self { date, value: seen.map(|seen| seen.value) }
+impl PreviewDay {
+    fn of(metric_type: MetricType, day: &PreviewedDay) -> Self {
+        let value = day.value(metric_type).cloned();
+        let metadata = day.seen.as_ref().filter(|_| value.is_some()).map(|seen| seen.metadata.clone());
+        Self { date: day.date, value, metadata }
     }
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    body::{FromMembers, JsonBody, Members},
+    body::{EmptyRequest, FromMembers, JsonBody, Members},
     error_responses::{BodyErrorResponses, ErrorResponses},
     no_query::NoQuery,
 };
@@ -43,17 +43,6 @@ pub struct PauseRequest {
 impl FromMembers for PauseRequest {
     fn read(members: &mut Members) -> Self {
         Self { reason: members.text("reason"), until: members.instant("until") }
-    }
-}
-
-/// The body may be empty or `{}`.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ResumeRequest {}
-
-impl FromMembers for ResumeRequest {
-    fn read(_: &mut Members) -> Self {
-        Self {}
     }
 }
 
@@ -100,7 +89,7 @@ pub async fn pause_schedule(
 /// The leader then collects the days that were missed during the pause. Resuming a schedule that is not paused changes
 /// nothing.
 #[utoipa::path(
-    post, path = "/api/v1/schedule/resume", tag = "jobs", request_body = ResumeRequest,
+    post, path = "/api/v1/schedule/resume", tag = "jobs", request_body = EmptyRequest,
     responses(
         (status = 200, description = "The schedule", body = ScheduleResponse),
         BodyErrorResponses,
@@ -111,7 +100,7 @@ pub async fn resume_schedule(
     State(service): State<Shared>,
     MayCollect(principal): MayCollect,
     _: Parameters<NoQuery>,
-    _: JsonBody<ResumeRequest>,
+    _: JsonBody<EmptyRequest>,
 ) -> Result<Response, Problem> {
     if collect::resume(&acting(&service, &principal)).await? {
         tracing::info!(subject = &*principal.subject, "the schedule was resumed");

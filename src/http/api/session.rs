@@ -34,17 +34,19 @@ use crate::{
 pub struct SessionResponse {
     /// `anonymous`, `reader`, `admin` or `service`.
     role: &'static str,
-    /// What it may do: `read`, `log`, `collect`, `define`.
+    /// The scopes of the principal: `read`, `log`, `collect`, `define`, `correct`.
     scopes: Vec<&'static str>,
     /// Whether the server runs open, so that every request has all scopes.
     open: bool,
-    /// Whether a session says so, which can be ended.
+    /// Whether the principal comes from a browser session, which the user can end.
     signed_in: bool,
     /// Whether it may list, create and revoke API keys.
     manages_keys: bool,
     /// Who may read the record: `this_machine` (the server runs open), `everyone` (`access.public_read`), holders of API `keys`, and
     /// users of the platform with their `tokens`.
     readers: Vec<&'static str>,
+    /// How many points a series of an answer has at most (`query.max_points`).
+    max_points: usize,
     /// The server's version.
     version: &'static str,
 }
@@ -153,6 +155,7 @@ async fn of_principal(
         signed_in,
         manages_keys: manages_keys(service, principal).await?,
         readers: readers(service, open),
+        max_points: service.query.max_points,
         version: env!("CARGO_PKG_VERSION"),
     })
 }

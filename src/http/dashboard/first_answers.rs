@@ -11,14 +11,15 @@ use crate::{
     http::{
         answer::Answer,
         api::{
-            AnomaliesParameters, DefinitionsQuery, LatestParameters, StatusQuery, marker_text,
-            session_of_request,
+            AnomaliesParameters, DefinitionsQuery, LatestParameters, StatusQuery, session_of_request,
+            store_version_text,
         },
         cache::Lifetime,
         cached_query::answer_to,
         problem::Problem,
         service::Shared,
     },
+    query,
 };
 
 /// The size of a longer answer, in bytes before compression, from which the page asks for it by itself: the page would wait for it.
@@ -26,10 +27,12 @@ const MAX_ANSWER_BYTES: usize = 32 * 1024;
 
 /// The data block, which is no script: the Content-Security-Policy does not concern it.
 pub async fn first_answers(service: &Shared, parts: &Parts, reader: &Principal) -> String {
-    // The marker is read before the answers: those that a commit overtakes are older than the page takes them for, and it asks again.
-    let marker = service.cache.marker();
+    // The store version is read before the answers. If a commit comes in between, the page has the earlier version, and asks again.
+    let store_version = service.cache.store_version();
     let mut members = Vec::new();
-    members.extend(marker.and_then(|marker| member("marker", &marker_text(marker))));
+    members.extend(
+        store_version.and_then(|store_version| member("store_version", &store_version_text(store_version))),
+    );
     members.extend(
         session_of_request(service, reader, &parts.headers)
             .await
@@ -48,6 +51,11 @@ pub async fn first_answers(service: &Shared, parts: &Parts, reader: &Principal) 
     ));
     if reader.may(Scope::Log) {
         members.extend(kept("status", answer_to::<StatusQuery>(service, "/api/v1/status", lifetime).await));
+        if parts.uri.path() == "/" {
+            let recounts = query::recounts(&service.context).await.ok();
+            let member = recounts.and_then(|recounts| member("recounts", &recounts));
+            members.extend(member.filter(|member| member.len() <= MAX_ANSWER_BYTES));
+        }
     }
     // No text of the data can end the element. In JSON, `<` occurs in texts only.
     let data = format!("{{{}}}", members.join(",")).replace('<', "\\u003c");

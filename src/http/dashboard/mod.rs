@@ -8,16 +8,19 @@ mod record;
 
 use axum::{Router, routing::get};
 
+pub use self::page::unknown_path;
+
 use super::{compression::compression, service::Shared};
 
 /// The paths that the dashboard shows something at, apart from `/`. `dashboard/src/routes` has a directory for each.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "/explore",
     "/definitions",
     "/definitions/{category}",
     "/define",
     "/operations",
     "/operations/alerts",
+    "/operations/corrections",
     "/operations/drift",
     "/operations/keys",
 ];

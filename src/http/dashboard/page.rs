@@ -1,9 +1,9 @@
-//! The page of the dashboard at each of its paths. Programs that ask `/` for JSON get links to what there is.
+//! The page of the dashboard at each of its paths. Programs that ask `/` for JSON get links to the API.
 
 use axum::{
     Json,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, header, request::Parts},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, request::Parts},
     response::{Html, IntoResponse, Response},
 };
 use serde_json::json;
@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{files, first_answers, record};
 use crate::{
     access::{Principal, Scope},
-    http::{middleware::authenticate::principal, service::Shared},
+    http::{fallback::not_found, middleware::authenticate::principal, service::Shared},
 };
 
 /// Scripts, styles and answers come from this server only, and no other page may frame it. A chart that is saved as an image
@@ -28,6 +28,8 @@ const FIRST_ANSWERS: &str = "<!--daymark:first-answers-->";
 const NEEDS_CREDENTIALS: &str = "<p>The record needs an API key or a token: turn JavaScript on to sign in, or ask the API at \
     <code>/api/v1/latest</code> with it.</p>";
 const TOO_MANY: &str = "<p>Too many requests: try again in a minute.</p>";
+const UNKNOWN_PATH: &str =
+    "<p>There is no such page. <a href=\"/\">The first page</a> shows the latest values.</p>";
 const NEEDS_SCRIPTS: &str =
     "<p>This page needs JavaScript. <a href=\"/\">The first page</a> shows the latest values without.</p>";
 
@@ -54,6 +56,15 @@ pub async fn page(State(service): State<Shared>, request: Request) -> Response {
         Err(_) => None,
     };
     html(NEEDS_SCRIPTS, answers)
+}
+
+/// An unknown path: to browsers a page that says so, to programs a problem.
+pub async fn unknown_path(method: Method, headers: HeaderMap, uri: Uri) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if method == Method::GET && accept.contains("text/html") {
+        return (StatusCode::NOT_FOUND, html(UNKNOWN_PATH, None)).into_response();
+    }
+    not_found(uri).await.into_response()
 }
 
 /// The principal of the request if it may read; otherwise what to do, in HTML.

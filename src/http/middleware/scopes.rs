@@ -43,12 +43,29 @@ requires! {
     MayCorrect, Scope::Correct
 }
 
+/// A principal that may start jobs: runs, or restatements.
+pub struct MayStartJobs(pub Principal);
+
+impl<S: Sync> FromRequestParts<S> for MayStartJobs {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        require(parts, Scope::Correct).or_else(|_| require(parts, Scope::Collect)).map(Self)
+    }
+}
+
 fn require(parts: &Parts, scope: Scope) -> Result<Principal, Problem> {
     match parts.extensions.get::<Principal>() {
         Some(principal) if principal.may(scope) => Ok(principal.clone()),
         Some(principal) if principal.role != Role::Anonymous => {
-            let role = principal.role.name();
-            Err(Problem::forbidden(format!("the role {role} lacks the scope `{}`", scope.name())))
+            let (role, scope_name) = (principal.role.name(), scope.name());
+            Err(Problem::forbidden(match principal.role.scopes().contains(scope) {
+                // A key may have fewer scopes than its role.
+                true => format!(
+                    "this API key lacks the scope `{scope_name}`, which other keys of the role {role} may have"
+                ),
+                false => format!("the role {role} lacks the scope `{scope_name}`"),
+            }))
         }
         _ => Err(Problem::unauthenticated(format!(
             "this request requires credentials with the scope `{}`",

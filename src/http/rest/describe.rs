@@ -1,6 +1,7 @@
 //! `/rest/v1` in the OpenAPI document. Its tables are one route, which takes a request apart as PostgREST does; here they
 //! are written out, from the same lists of tables, columns and functions.
 
+use strum::IntoEnumIterator;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
@@ -16,7 +17,7 @@ use utoipa::{
 use super::{
     error::RestError,
     range::{MAX_OFFSET, MAX_ROWS},
-    rpc::{BACKFILL, Backfilled, COLLECT, Collected, Function},
+    rpc::{AS_OF, BACKFILL, Backfilled, COLLECT, Collected, Function},
 };
 use crate::store::table::{ColumnKind, StoreColumn, StoreTable};
 
@@ -61,11 +62,11 @@ pub fn describe(document: &mut OpenApi) {
     schemas.insert(RestError::name().into_owned(), RestError::schema());
     schemas.insert(Collected::name().into_owned(), Collected::schema());
     schemas.insert(Backfilled::name().into_owned(), Backfilled::schema());
-    for table in StoreTable::ALL {
+    for table in StoreTable::iter() {
         schemas.insert(table.name().to_owned(), row(table));
     }
     let paths = &mut document.paths.paths;
-    for table in StoreTable::ALL {
+    for table in StoreTable::iter() {
         let path = format!("/rest/v1/{}", table.name());
         paths.insert(path, PathItem::new(HttpMethod::Get, read(table)));
     }
@@ -73,6 +74,40 @@ pub fn describe(document: &mut OpenApi) {
         let path = format!("/rest/v1/rpc/{}", function.name);
         paths.insert(path, PathItem::new(HttpMethod::Post, call(function, &answer)));
     }
+    let path = format!("/rest/v1/rpc/{}", AS_OF.name);
+    let mut known = PathItem::new(HttpMethod::Get, known_by(HttpMethod::Get));
+    known.post = Some(known_by(HttpMethod::Post));
+    paths.insert(path, known);
+}
+
+/// The rows of the records as they were known at an instant, which is in the query string of a GET and in the body of a POST.
+fn known_by(method: HttpMethod) -> Operation {
+    let mut operation = read(StoreTable::DailyMetrics);
+    operation.summary = Some(AS_OF.summary.to_owned());
+    let instant = || {
+        let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
+        ObjectBuilder::new().schema_type(Type::String).format(Some(format))
+    };
+    match method {
+        HttpMethod::Post => {
+            operation.operation_id = Some(AS_OF.name.to_owned());
+            let object = ObjectBuilder::new().property("as_of", instant()).required("as_of");
+            let body = RequestBodyBuilder::new().content(ARRAY, Content::new(Some(object)));
+            operation.request_body = Some(body.required(Some(Required::True)).build().into());
+            let late = ResponseBuilder::new().description("The body did not arrive in time");
+            let late = late.content(ARRAY, Content::new(Some(schema(&RestError::name()))));
+            operation.responses.responses.insert("408".to_owned(), late.build().into());
+        }
+        _ => {
+            operation.operation_id = Some(format!("read_{}", AS_OF.name));
+            let about = "The instant, as in `2025-01-31T12:00:00Z`";
+            let mut as_of = parameter(ParameterIn::Query, "as_of", about);
+            as_of.required = Required::True;
+            as_of.schema = Some(instant().into());
+            operation.parameters.get_or_insert_default().push(as_of.into());
+        }
+    }
+    operation
 }
 
 /// Adds the error responses; `own` has those of this operation only.
@@ -232,7 +267,7 @@ mod tests {
                 .iter()
                 .all(|column| names.iter().any(|name| **name == column.name))
         );
-        assert_eq!(document["paths"].as_object().unwrap().len(), 5);
+        assert_eq!(document["paths"].as_object().unwrap().len(), 6);
         assert_eq!(
             document["components"]["schemas"]["daily_metrics"]["properties"]["value"]["type"],
             "number"

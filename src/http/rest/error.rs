@@ -13,7 +13,7 @@ use crate::{
     collect::{CollectError, Failure},
     config,
     http::problem::log_failure,
-    jobs::JobStartError,
+    jobs::{JobError, JobStartError},
     store::StoreError,
 };
 
@@ -101,8 +101,8 @@ pub(super) fn cut(text: &str) -> String {
 }
 
 /// The one of the names that `name` was most likely meant to be, or else one that begins with it.
-pub(super) fn meant<const N: usize>(name: &str, names: [&'static str; N]) -> Option<&'static str> {
-    config::similar_names(name, &names).first().copied()
+pub(super) fn meant(name: &str, names: impl IntoIterator<Item = &'static str>) -> Option<&'static str> {
+    config::similar_names(name, &Vec::from_iter(names)).first().copied()
 }
 
 impl IntoResponse for RestError {
@@ -138,6 +138,9 @@ impl From<StoreError> for RestError {
 
 impl RestError {
     fn of_store(error: &StoreError) -> Self {
+        if let StoreError::Unsettled { .. } = error {
+            return Self::unavailable(error.to_string());
+        }
         log_failure(error);
         match error.is_transient() {
             true => Self::unavailable("the store cannot be reached; try again in a moment"),
@@ -173,6 +176,13 @@ impl RestError {
     }
 
     /// The error of a run that could not start or did not end as requested.
+    pub(super) fn of_job(error: &JobError) -> Self {
+        match error {
+            JobError::Collect(error) => Self::of_run(error),
+            JobError::Restate(error) => Self::bad_request("22023", error.to_string()),
+        }
+    }
+
     pub(super) fn of_run(error: &CollectError) -> Self {
         let message = error.to_string();
         match error {
@@ -193,7 +203,7 @@ impl RestError {
                 Self::new(StatusCode::CONFLICT, "55000", message)
             }
             CollectError::DeadlineReached { .. } => Self::new(StatusCode::SERVICE_UNAVAILABLE, "57014", message),
-            CollectError::Interrupted { .. } | CollectError::Stale { .. } => {
+            CollectError::Interrupted { .. } | CollectError::Stale { .. } | CollectError::ClocksDiffer { .. } => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "57P01", message)
             }
             CollectError::Store(error) => Self::of_store(error),
@@ -206,8 +216,11 @@ impl RestError {
                 tracing::error!(%error, "a run failed");
                 Self::internal()
             }
-            other => {
-                tracing::error!(error = %other, "a run failed");
+            CollectError::UnknownMetric { .. }
+            | CollectError::Derived { .. }
+            | CollectError::Definition { .. }
+            | CollectError::DuplicateDefinition(_) => {
+                tracing::error!(%error, "a run failed");
                 Self::internal().hint(SEE_LOG)
             }
         }

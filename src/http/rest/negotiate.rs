@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn other_schemas_are_not_there() {
+    fn other_schemas_are_refused() {
         assert!(require_schema(&headers("accept-profile", &["public"]), "accept-profile").is_ok());
         let error = require_schema(&headers("accept-profile", &["auth"]), "accept-profile").unwrap_err();
         assert_eq!(error.code, "PGRST106");

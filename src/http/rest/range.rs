@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_and_header_meet() {
+    fn the_range_is_the_intersection_of_parameters_and_header() {
         assert_eq!(range(None, None, ""), Ok((0, MAX_ROWS + 1)));
         assert_eq!(range(Some("5"), Some("2"), ""), Ok((2, 5)));
         assert_eq!(range(None, None, "5-6"), Ok((5, 2)));
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_common_is_an_error() {
+    fn an_empty_intersection_is_an_error() {
         assert_eq!(range(None, None, "5-3"), Err("PGRST103"));
         assert_eq!(range(Some("3"), None, "3-4"), Err("PGRST103"));
         assert_eq!(range(Some("-1"), None, ""), Err("PGRST103"));

@@ -1,5 +1,5 @@
-//! `/rest/v1/rpc/{function}`: the two functions that start runs. A run is a job, which continues when the client
-//! disconnects.
+//! `/rest/v1/rpc/{function}`: the two functions that start runs, and the one that reads what was known at an instant. A run is a job,
+//! which continues when the client disconnects.
 //!
 //! **Architecture Invariant:** only finished days are recorded, for every request.
 
@@ -11,7 +11,7 @@ use axum::{
     http::{HeaderMap, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -20,6 +20,7 @@ use super::{
     caller::{self, Caller},
     error::{RestError, cut, meant, no_such_path},
     negotiate::{Form, Preferences, require_schema},
+    table::{self, AskedRows},
     value,
 };
 use crate::{
@@ -31,7 +32,7 @@ use crate::{
         service::{Service, Shared},
     },
     jobs::{Outcome, Task},
-    store::{JobStatus, Trigger},
+    store::{JobStatus, Trigger, table::StoreTable},
 };
 
 /// A function that can be called, with the names of its parameters in the order of the alphabet.
@@ -54,6 +55,14 @@ pub(super) const BACKFILL: Function = Function {
     summary: "Record the missing days of a range and wait for the result",
     required: &["start_date"],
     optional: &["end_date"],
+};
+
+/// It returns rows as those of `daily_metrics`, with the same filters, columns and orders.
+pub(super) const AS_OF: Function = Function {
+    name: "daily_metrics_as_of",
+    summary: "Rows of daily_metrics as they were known at an instant",
+    required: &["as_of"],
+    optional: &[],
 };
 
 /// The row that `collect_daily_metrics` returns.
@@ -92,6 +101,20 @@ pub(super) async fn call(
 ) -> Result<Response, RestError> {
     let Ok(Path(name)) = name else { return Err(no_such_path()) };
     require_schema(&headers, "content-profile")?;
+    if name == AS_OF.name {
+        let principal = may_read(caller)?;
+        let arguments = arguments(&received(&service, request).await?)?;
+        let instant = instant_of(&arguments)?;
+        return known(
+            &service,
+            &principal,
+            instant,
+            &parameters.unwrap_or_default(),
+            &Method::POST,
+            &headers,
+        )
+        .await;
+    }
     let form = Form::accepted(&headers)?;
     let preferences = Preferences::read(&headers)?;
     // The caller is checked before the body is read, because a client may send the body slowly.
@@ -118,13 +141,67 @@ pub(super) async fn call(
     Ok((headers, applied, body.to_string()).into_response())
 }
 
-/// GET and HEAD call functions that read; there are none.
-pub(super) async fn read_only(name: Result<Path<String>, PathRejection>) -> Response {
-    let Ok(Path(name)) = name else { return no_such_path().into_response() };
-    match find_named(&name) {
-        None => unknown(&name, &Map::new()).into_response(),
-        Some(_) => not_allowed("25006", "cannot execute INSERT in a read-only transaction"),
+/// GET and HEAD call functions that read. Their arguments are in the query string, beside filters, columns and the order.
+pub(super) async fn read_only(
+    State(service): State<Shared>,
+    caller: Caller,
+    name: Result<Path<String>, PathRejection>,
+    method: Method,
+    RawQuery(parameters): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, RestError> {
+    let Ok(Path(name)) = name else { return Err(no_such_path()) };
+    if name != AS_OF.name {
+        return match find_named(&name) {
+            None => Err(unknown(&name, &Map::new())),
+            Some(_) => Ok(not_allowed("25006", "cannot execute INSERT in a read-only transaction")),
+        };
     }
+    require_schema(&headers, "accept-profile")?;
+    let principal = may_read(caller)?;
+    let (given, rest) = arguments_and_rest(&parameters.unwrap_or_default());
+    let instant = instant_of(&given)?;
+    known(&service, &principal, instant, &rest, &method, &headers).await
+}
+
+/// The arguments of a query string, and the other parameters.
+fn arguments_and_rest(query: &str) -> (Map<String, Value>, String) {
+    let (mut given, mut rest) = (Map::new(), url::form_urlencoded::Serializer::new(String::new()));
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        match AS_OF.required.contains(&name.as_ref()) {
+            true => drop(given.insert(name.into_owned(), value.into_owned().into())),
+            false => drop(rest.append_pair(&name, &value)),
+        }
+    }
+    (given, rest.finish())
+}
+
+fn may_read(caller: Caller) -> Result<Principal, RestError> {
+    caller::require(caller, Scope::Read, &format!("function {}", AS_OF.name))
+}
+
+fn instant_of(arguments: &Map<String, Value>) -> Result<Timestamp, RestError> {
+    find(AS_OF.name, arguments)?;
+    match arguments.get("as_of") {
+        Some(Value::String(text)) => value::instant(text),
+        Some(Value::Null) | None => Err(RestError::bad_request("22004", "as_of must not be null")
+            .hint("Name the instant, as in 2025-01-31T12:00:00Z.")),
+        Some(other) => value::instant(&other.to_string()),
+    }
+}
+
+/// The rows of `daily_metrics` as they were known at the instant.
+async fn known(
+    service: &Service,
+    principal: &Principal,
+    instant: Timestamp,
+    query: &str,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Response, RestError> {
+    service.context.tenant.store.settle(instant).await?;
+    let asked = AskedRows { table: StoreTable::DailyMetrics, query, as_of: Some(instant) };
+    table::rows(service, principal, asked, method, headers).await
 }
 
 pub(super) async fn method_not_allowed(method: Method) -> Response {
@@ -172,8 +249,8 @@ fn day_to_record(service: &Service, date: Date) -> Date {
     }
 }
 
-/// Records the missing days up to `end_date`, or to the last finished day where `end_date` is a later one: clients name
-/// today when they mean as far as possible. The answer says which day it was.
+/// Records the missing days up to `end_date`, or to the last finished day where `end_date` is a later one: clients send today's
+/// date to mean the last day that can be recorded. The answer says which day it was.
 async fn backfill(
     service: &Shared,
     principal: &Principal,
@@ -207,7 +284,7 @@ async fn finished(service: &Shared, principal: &Principal, task: Task) -> Result
     let job = service.jobs.start(task, Trigger::Api, &principal.subject).await?;
     let outcome = job.finished().await;
     match (&outcome.error, outcome.status) {
-        (Some(error), _) => Err(RestError::of_run(error)),
+        (Some(error), _) => Err(RestError::of_job(error)),
         // Clients check for an error and ignore the row, so a run that recorded nothing is an error.
         (None, JobStatus::Failed) => Err(RestError::of_failures(&outcome.failed)),
         (None, _) => Ok(outcome),
@@ -255,7 +332,7 @@ fn date(arguments: &Map<String, Value>, name: &str) -> Result<Option<Date>, Rest
 }
 
 fn find_named(name: &str) -> Option<Function> {
-    [COLLECT, BACKFILL].into_iter().find(|function| function.name == name)
+    [COLLECT, BACKFILL, AS_OF].into_iter().find(|function| function.name == name)
 }
 
 /// The function of that name that takes these arguments.
@@ -284,7 +361,7 @@ fn unknown(name: &str, arguments: &Map<String, Value>) -> RestError {
     let meant = find_named(name)
         .map(|function| [function.required, function.optional].concat())
         .map(|parameters| format!("public.{name}({})", parameters.join(", ")))
-        .or_else(|| Some(format!("public.{}", meant(name, [COLLECT.name, BACKFILL.name])?)));
+        .or_else(|| Some(format!("public.{}", meant(name, [COLLECT.name, BACKFILL.name, AS_OF.name])?)));
     match meant {
         Some(meant) => error.hint(format!("Perhaps you meant to call the function {meant}")),
         None => error,

@@ -10,6 +10,8 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::stream;
+use jiff::Timestamp;
+use strum::IntoEnumIterator;
 
 use super::{
     caller::{self, Caller},
@@ -46,48 +48,68 @@ pub(super) async fn read(
     let table = named(name)?;
     let principal = caller::require(caller, scope(table), &format!("table {}", table.name()))?;
     require_schema(&headers, "accept-profile")?;
-    let is_head = method == Method::HEAD;
+    let asked = AskedRows { table, query: uri.query().unwrap_or_default(), as_of: None };
+    rows(&service, &principal, asked, &method, &headers).await
+}
+
+/// Rows of a table, by a query string of filters, columns and an order.
+pub(super) struct AskedRows<'a> {
+    pub table: StoreTable,
+    pub query: &'a str,
+    /// Of the records: those that were known at this instant.
+    pub as_of: Option<Timestamp>,
+}
+
+/// The answer with the rows. The caller may read the table.
+pub(super) async fn rows(
+    service: &Service,
+    principal: &Principal,
+    asked: AskedRows<'_>,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Response, RestError> {
+    let is_head = *method == Method::HEAD;
     let request = TableRequest {
-        table,
-        form: Form::accepted(&headers)?,
-        preferences: Preferences::read(&headers)?,
+        asked,
+        form: Form::accepted(headers)?,
+        preferences: Preferences::read(headers)?,
         // Range is defined for GET only (RFC 9110, 14.2).
-        range: if is_head { None } else { range::of_header(&headers) },
+        range: if is_head { None } else { range::of_header(headers) },
         is_head,
-        query: uri.query().unwrap_or_default(),
     };
     let last_finished = service.context.last_finished();
-    let make = request.answer(&service, &principal);
+    let make = request.answer(service, principal);
     let key = request.cache_key();
     let answer =
         service.cache.answer(Lifetime::FiveMinutes, &key, last_finished, &service.counters, make).await?;
-    Ok(match is_head {
-        true => without_body(answer.respond(&HeaderMap::new(), CACHE_CONTROL)),
-        false => answer.respond(&headers, CACHE_CONTROL),
+    Ok(match *method {
+        Method::HEAD => without_body(answer.respond(&HeaderMap::new(), CACHE_CONTROL)),
+        Method::GET => answer.respond(headers, CACHE_CONTROL),
+        // A conditional request is a GET.
+        _ => answer.respond(&HeaderMap::new(), CACHE_CONTROL),
     })
 }
 
 /// The parts of a request on which its answer depends.
 struct TableRequest<'a> {
-    table: StoreTable,
+    asked: AskedRows<'a>,
     form: Form,
     preferences: Preferences,
     range: Option<(u64, Option<u64>)>,
     is_head: bool,
-    query: &'a str,
 }
 
 impl TableRequest<'_> {
     fn cache_key(&self) -> String {
-        let Self { table, form, preferences, range, is_head, query } = self;
-        format!("rest {} {form:?} {preferences:?} {range:?} {is_head} {query}", table.name())
+        let Self { asked: AskedRows { table, query, as_of }, form, preferences, range, is_head } = self;
+        format!("rest {} {as_of:?} {form:?} {preferences:?} {range:?} {is_head} {query}", table.name())
     }
 
     async fn answer(&self, service: &Service, principal: &Principal) -> Result<Answer, RestError> {
-        let Self { table, form, preferences, range, is_head, query } = self;
+        let Self { asked: AskedRows { table, query, as_of }, form, preferences, range, is_head } = self;
         let parameters = TableParameters::read(*table, query)?;
         let range = RowRange::new(parameters.limit.as_deref(), parameters.offset.as_deref(), *range)?;
-        let query = parameters.query(*table, range, preferences.count, *is_head)?;
+        let query = parameters.query(*table, range, preferences.count, *is_head, *as_of)?;
         let (page, reservation) = read_page(service, principal, query).await?;
         let (status, content_range) = match form {
             Form::Object if page.rows != 1 => return Err(not_one(page.rows)),
@@ -140,10 +162,10 @@ fn scope(table: StoreTable) -> Scope {
 
 fn named(name: Result<Path<String>, PathRejection>) -> Result<StoreTable, RestError> {
     let Ok(Path(name)) = name else { return Err(no_such_path()) };
-    StoreTable::from_name(&name).ok_or_else(|| {
+    name.parse().map_err(|_| {
         let message = format!("Could not find the table 'public.{}' in the schema cache", cut(&name));
         let error = RestError::new(StatusCode::NOT_FOUND, "PGRST205", message);
-        match meant(&name, StoreTable::ALL.map(StoreTable::name)) {
+        match meant(&name, StoreTable::iter().map(StoreTable::name)) {
             Some(near) => error.hint(format!("Perhaps you meant the table 'public.{near}'")),
             None => error,
         }

@@ -1,5 +1,7 @@
 //! The query string of `/rest/v1/{table}`, and the query of rows that it asks for.
 
+use jiff::Timestamp;
+
 use super::{
     error::RestError,
     filter::{filter, tree},
@@ -73,6 +75,7 @@ impl TableParameters {
         range: RowRange,
         count: bool,
         is_head: bool,
+        as_of: Option<Timestamp>,
     ) -> Result<TableQuery, RestError> {
         let columns = select(table, self.select.as_deref().unwrap_or_default())?;
         Ok(TableQuery {
@@ -84,6 +87,7 @@ impl TableParameters {
             offset: range.offset,
             max_bytes: expected_bytes(range.limit),
             count,
+            as_of,
         })
     }
 }

@@ -50,7 +50,7 @@ pub(super) fn date(text: &str) -> Result<Date, RestError> {
 }
 
 /// A date with or without a time; UTC where no offset is given.
-fn instant(text: &str) -> Result<Timestamp, RestError> {
+pub(super) fn instant(text: &str) -> Result<Timestamp, RestError> {
     let invalid = || {
         let message = format!("invalid input syntax for type timestamp with time zone: \"{}\"", cut(text));
         RestError::bad_request("22007", message).hint("Instants are written as in 2025-01-31T00:15:00Z.")

@@ -25,6 +25,19 @@ fn a_weekend_is_no_anomaly_and_a_spike_or_a_drop_is() {
     assert_eq!(anomalies(&FLOW, &changed(SATURDAY, 1000)), [(SATURDAY, "above")], "a weekday's value");
 }
 
+/// A corrected value is the best that is known of its day.
+#[test]
+fn corrected_days_are_history_as_observed_ones_are() {
+    let with = |provenance| {
+        let mut values = history(weekly(29));
+        values.iter_mut().take(28).for_each(|value| value.provenance = provenance);
+        judge_all(&FLOW, &values).pop().unwrap()
+    };
+    assert_eq!(with(Provenance::Observed).verdict, Verdict::Normal);
+    assert_eq!(with(Provenance::Corrected), with(Provenance::Observed));
+    assert_eq!(with(Provenance::Reconstructed).verdict, Verdict::Unjudged, "four weeks of half the weight");
+}
+
 #[test]
 fn an_anomaly_has_its_band_its_score_and_its_baseline() {
     let values = changed(SPIKE, 2000);

@@ -32,7 +32,7 @@ struct Segment {
 }
 
 impl Segment {
-    /// All that came before the first day is often far more than the days, and is parted from them first.
+    /// The time before the first day often has far more rows than the days, so it is separated from them first.
     fn halved(&self) -> [Self; 2] {
         let middle = if self.has_base() { 1 } else { self.spans.len() / 2 };
         let (earlier, later) = self.spans.split_at(middle);
@@ -103,8 +103,8 @@ impl Executor<'_> {
         Ok(())
     }
 
-    /// Whether some of the texts in the spans are not times, so that their order alone does not tell the day of a row. A
-    /// column of which this takes too long to tell has many of them.
+    /// Whether some of the texts in the spans are not times, so that their order alone does not tell the day of a row. If this
+    /// query reaches the time limit, the column is treated as one with such texts.
     pub async fn has_other_texts(&mut self, scan: &Scan<'_>, spans: &[Span]) -> Result<bool, Fault> {
         let Some(query) = scan.other_text_query(spans) else { return Ok(false) };
         match self.answers(&query).await {

@@ -8,10 +8,11 @@ use jiff::Timestamp;
 
 use super::{
     execute::Executor,
+    gather,
     named_source::require_sound,
     read_relations,
     session::{Session, ends_the_cut},
-    task::{self, ReadingTask},
+    task::ReadingTask,
     time::TimeColumn,
 };
 use crate::{
@@ -52,7 +53,7 @@ impl<S: Session> Cut for SessionCut<S> {
         let all: Vec<_> = (0..readings.len()).collect();
         let results = readings.iter().map(|_| None).collect();
         let mut run = CutRead { executor: self.executor(), schema, sources, readings, days, results };
-        for task in task::plan(dialect, sources, readings, &all) {
+        for task in gather::plan(dialect, sources, readings, &all) {
             run.answer(&task).await?;
         }
         let unanswered = || Err(Fault::new(FaultClass::Other, "no statement answered this reading"));
@@ -90,7 +91,7 @@ impl<S: Session> Cut for SessionCut<S> {
         let mut results = Vec::with_capacity(readings.len());
         for index in 0..readings.len() {
             let mut plans = Ok(String::new());
-            for task in task::plan(executor.dialect(), sources, readings, &[index]) {
+            for task in gather::plan(executor.dialect(), sources, readings, &[index]) {
                 match explain(&mut executor, &task, schema, days).await {
                     Ok(plan) => plans = plans.map(|before| before + &plan),
                     Err(fault) if ends_the_cut(&fault) => return Err(fault),
@@ -136,7 +137,7 @@ impl CutRead<'_> {
     /// one reaches the time limit, those that come after it are not tried.
     async fn answer_apart(&mut self, task: &ReadingTask<'_>) -> Result<(), Fault> {
         for (place, &index) in task.readings.iter().enumerate() {
-            for alone in task::plan(self.executor.dialect(), self.sources, self.readings, &[index]) {
+            for alone in gather::plan(self.executor.dialect(), self.sources, self.readings, &[index]) {
                 match alone.answer(&mut self.executor, self.schema, self.days).await {
                     Ok(tallies) => self.keep(&alone, tallies),
                     Err(fault) if ends_the_cut(&fault) => return Err(fault),

@@ -2,13 +2,15 @@
 //! it is called with. PostgreSQL only. The function computes the instants from the days that Daymark gave it.
 
 use super::dialect::Dialect;
-use crate::metric::TimeFormat;
+use crate::metric::{CalendarPeriod, TimeFormat};
 
 /// A border of the day that a statement is run for, as a parameter of the statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DayParameter {
     /// The start of the date that lies this number of calendar days before the day.
     Start { days_before: u32 },
+    /// The start of the first date of the week or month that the day is in.
+    StartOf(CalendarPeriod),
     /// The end of the day. The first date after it is that of the next day that exists.
     End,
     /// The end of the day. The first date after it is the next one of the calendar, whether it exists or not.
@@ -35,10 +37,11 @@ impl DayParameter {
         }
     }
 
-    fn subscript(self) -> i64 {
+    fn subscript(self) -> String {
         match self {
-            Self::Start { days_before } => -i64::from(days_before),
-            Self::End | Self::EndOfDate => 1,
+            Self::Start { days_before } => (-i64::from(days_before)).to_string(),
+            Self::StartOf(period) => format!("-{}", days_since(period)),
+            Self::End | Self::EndOfDate => "1".to_owned(),
         }
     }
 
@@ -46,9 +49,22 @@ impl DayParameter {
         match self {
             Self::Start { days_before: 0 } => Self::DATE.to_owned(),
             Self::Start { days_before } => format!("({} - {days_before})", Self::DATE),
+            Self::StartOf(period) => format!("({} - {})", Self::DATE, days_since(period)),
             Self::End => Self::NEXT_DATE.to_owned(),
             Self::EndOfDate => format!("({} + 1)", Self::DATE),
         }
+    }
+}
+
+/// How many days the period has had before the day.
+fn days_since(period: CalendarPeriod) -> String {
+    let date = DayParameter::DATE;
+    match period.week_start() {
+        // The days of the week of PostgreSQL are numbered from Monday, which is 1.
+        Some(start) => {
+            format!("((extract(isodow FROM {date})::int + {}) % 7)", 7 - start.to_monday_one_offset())
+        }
+        None => format!("(extract(day FROM {date})::int - 1)"),
     }
 }
 

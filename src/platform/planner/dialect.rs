@@ -2,17 +2,10 @@
 //! of the column that it is compared with (enums, uuids), the database's planner sees the real bounds, and `daymark plan`
 //! shows the statements that run.
 
-use crate::metric::{Condition, Filter, JoinedColumn, Literal, Source, Test};
+use crate::metric::{CUT_MARK, Condition, Filter, JoinedColumn, Literal, MAX_LABEL, Source, Test};
 
 /// The most arguments that a function of SQLite takes, in builds with its oldest default (127).
 const MAX_ARGUMENTS: usize = 100;
-
-/// Characters that a label has at most. Of a longer one the first are kept, and [`CUT_MARK`] behind them; labels that differ
-/// only after those are one.
-const MAX_LABEL: usize = 200;
-
-/// The last characters of a label that was cut. Every database encoding has them.
-const CUT_MARK: &str = "...";
 
 /// The maximum length of a number in characters; Daymark does not accept a longer text as a number.
 const MAX_NUMBER: usize = 2001;
@@ -167,6 +160,11 @@ impl Dialect {
                 .lines()
                 .any(|line| line.contains("SEARCH") && (line.contains(">?") || line.contains("<?"))),
         }
+    }
+
+    /// The id of an answer that belongs to no span.
+    pub fn zero(self) -> &'static str {
+        if self == Self::Postgres { "0::int8" } else { "0" }
     }
 
     /// Several expressions as one value: on PostgreSQL a text array; on SQLite a JSON array, nested where there are more than

@@ -3,13 +3,14 @@
 
 use super::{
     dialect::Dialect,
-    moments::{MomentSql, numeric, read_moments},
-    parse::{parse_count, parse_decimal},
+    moments::{MomentSql, read_moments},
+    numbers::{number, parse_value, read_sum, summands, with_all_digits},
+    parse::parse_count,
 };
 use crate::{
     database::Fault,
     metric::{ColumnSum, Extremes, Moments},
-    platform::schema::{Column, ColumnType},
+    platform::schema::Column,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,26 +40,38 @@ pub struct Aggregate {
     pub sql: String,
     /// The aggregate function that combines its values over groups of rows.
     pub combined_by: &'static str,
+    /// Whether its result is a value of the column.
+    is_value: bool,
+}
+
+impl Aggregate {
+    /// The result of the aggregate, which `sql` computes, as it stands in an answer.
+    pub fn in_answer(&self, dialect: Dialect, sql: String) -> String {
+        if self.is_value { with_all_digits(dialect, &sql) } else { sql }
+    }
 }
 
 impl Fold {
     /// `column` is the schema's description of the column `name`, if it has one.
     pub fn sql(self, dialect: Dialect, table: &str, name: &str, column: Option<&Column>) -> FoldSql {
-        let added = |sql: String| Aggregate { sql, combined_by: "sum" };
+        let added = |sql: String| Aggregate { sql, combined_by: "sum", is_value: false };
         let (aggregates, constants) = match self {
             Self::Moments => {
                 let MomentSql { aggregates, constants } = MomentSql::new(dialect, table, name, column);
                 (aggregates.into_iter().map(added).collect(), constants)
             }
             Self::Sum => {
-                let number = summand(dialect, name, column);
-                (vec![added(format!("count({number})")), added(format!("sum({number})"))], Vec::new())
+                let count = format!("count({})", number(dialect, name));
+                let sums =
+                    summands(dialect, name, column).into_iter().map(|summand| format!("sum({summand})"));
+                (std::iter::once(count).chain(sums).map(added).collect(), Vec::new())
             }
             Self::Extremes => {
                 let number = number(dialect, name);
                 let extreme = |function: &'static str| Aggregate {
                     sql: format!("{function}({number})"),
                     combined_by: function,
+                    is_value: true,
                 };
                 (vec![added(format!("count({number})")), extreme("min"), extreme("max")], Vec::new())
             }
@@ -91,10 +104,12 @@ impl Fold {
     ) -> Result<Folded, Fault> {
         Ok(match self {
             Self::Moments => Folded::Moments(read_moments(dialect, next)?),
-            Self::Sum => Folded::Sum(ColumnSum { count: parse_count(next())?, sum: parse_decimal(next())? }),
+            Self::Sum => {
+                Folded::Sum(ColumnSum { count: parse_count(next())?, sum: read_sum(dialect, next)? })
+            }
             Self::Extremes => {
                 let count = parse_count(next())?;
-                let mut extreme = || next().map(|text| parse_decimal(Some(text))).transpose();
+                let mut extreme = || next().map(|text| parse_value(dialect, Some(text))).transpose();
                 Folded::Extremes(Extremes { count, least: extreme()?, largest: extreme()? })
             }
         })
@@ -120,23 +135,5 @@ impl Folded {
             (Self::Sum(one), Self::Sum(other)) => Self::Sum(one.subtract(&other)),
             (one, _) => one,
         }
-    }
-}
-
-/// The column as a number; NULL where it holds none. A text is not a number on SQLite, even if SQLite would read one from its
-/// beginning.
-pub fn number(dialect: Dialect, name: &str) -> String {
-    let name = dialect.name(name);
-    match dialect {
-        Dialect::Postgres => name,
-        Dialect::Sqlite => format!("CASE WHEN typeof({name}) IN ('integer', 'real') THEN {name} END"),
-    }
-}
-
-/// The column as a number that adds up exactly. PostgreSQL adds integers up without an overflow by itself.
-pub fn summand(dialect: Dialect, name: &str, column: Option<&Column>) -> String {
-    match (dialect, column.map(|column| column.column_type)) {
-        (Dialect::Sqlite, _) | (_, Some(ColumnType::Integer)) => number(dialect, name),
-        _ => numeric(&dialect.name(name), column),
     }
 }

@@ -3,19 +3,22 @@
 //!
 //! A statement takes the parameters of [`super::day_parameter`] and returns one row with one column of the type `jsonb[]`. A
 //! tally is a number (counts, values), an array of numbers (moments: number, sum, sum of squares; sums: number, sum; extremes:
-//! number, least, largest; quantiles: number, value; averages: value, sample size, deviation; ratios: numerator, denominator) or an object (labels). Helper functions, which `store/postgres` creates,
+//! number, least, largest; quantiles: number, value; averages: value, sample size, deviation; ratios and retentions: numerator, denominator; growth: active, retained, churned) or an object (labels). Helper functions, which `store/postgres` creates,
 //! parse numbers and add up labels with the errors that Rust has for them.
 
 use super::{
+    cohorts::{self, CohortGroup},
     dialect::Dialect,
     distinct::DistinctGroup,
     folds::Fold,
+    gather,
+    growth::GrowthGroup,
     labels::{self, LabelReading},
     query::{self, QueryReading},
     scalars::{ReadingCells, ScalarGroup},
     scan::{Scan, StatementBody, Stream},
     span::Span,
-    task::{self, ReadingTask, TaskKind},
+    task::{ReadingTask, TaskKind},
     time::TimeColumn,
 };
 use crate::{
@@ -37,10 +40,10 @@ pub fn plan_function(
 ) -> Result<Vec<FunctionTask>, Fault> {
     let all: Vec<_> = (0..readings.len()).collect();
     let mut tasks = Vec::new();
-    for task in task::plan(Dialect::Postgres, sources, readings, &all) {
+    for task in gather::plan(Dialect::Postgres, sources, readings, &all) {
         if task.readings.len() > 1 {
             for index in &task.readings {
-                let alone = task::plan(Dialect::Postgres, sources, readings, &[*index]);
+                let alone = gather::plan(Dialect::Postgres, sources, readings, &[*index]);
                 for task in &alone {
                     tasks.push(function_task(task, true, schema, helpers)?);
                 }
@@ -84,6 +87,8 @@ fn function_task(
         TaskKind::Distinct(group) => {
             (format!("distinct {} of {of}", group.column.unwrap_or("actors")), distinct(group, schema)?)
         }
+        TaskKind::Growth(group) => (format!("actors of {of} and the days before"), growth(group, schema)?),
+        TaskKind::Cohorts(group) => (format!("cohorts of {of}"), cohorts(group, schema)?),
         TaskKind::Query(reading) => ("a query of your own".to_owned(), own_query(reading, helpers)?),
         TaskKind::Impossible(fault) => return Err(fault.clone()),
     };
@@ -159,16 +164,41 @@ fn breakdown(reading: &LabelReading<'_>, schema: &Schema, helpers: &str) -> Resu
 }
 
 fn distinct(group: &DistinctGroup<'_>, schema: &Schema) -> Result<String, Fault> {
-    let statement = group.statement_of_parameters(schema)?;
-    let counts = group
-        .places_of_parameters()?
+    let statements = group.statements_of_parameters(schema)?;
+    let answers: Vec<_> = statements
+        .iter()
+        .enumerate()
+        .map(|(number, statement)| format!("answer{number} (span, cells) AS (\n{statement}\n)"))
+        .collect();
+    let counts: Vec<_> = group
+        .places_of_parameters()
         .into_iter()
-        .map(|place| format!("to_jsonb(cells[{}]::int8)", place + 1));
-    let counts: Vec<_> = counts.collect();
-    Ok(format!(
+        .map(|(number, place)| format!("to_jsonb((SELECT cells[{}]::int8 FROM answer{number}))", place + 1))
+        .collect();
+    Ok(format!("WITH {}\nSELECT ARRAY[{}]", answers.join(",\n"), counts.join(", ")))
+}
+
+/// The tallies of a window and the one before it: active, retained, churned.
+fn growth(group: &GrowthGroup<'_>, schema: &Schema) -> Result<String, Fault> {
+    let statement = group.statement_of_parameters(schema)?;
+    let tally = |place: usize| {
+        let counts = (1..=3).map(|count| format!("cells[{}]::int8", 3 * place + count));
+        format!("jsonb_build_array({})", counts.collect::<Vec<_>>().join(", "))
+    };
+    Ok(of_answer(&statement, &(0..group.windows.len()).map(tally).collect::<Vec<_>>()))
+}
+
+fn cohorts(group: &CohortGroup<'_>, schema: &Schema) -> Result<String, Fault> {
+    let statement = group.statement_of_parameters(schema)?;
+    Ok(of_answer(&statement, &cohorts::tallies_as_json(&group.wanted)))
+}
+
+/// The tallies as expressions over the one row of the statement.
+fn of_answer(statement: &str, tallies: &[String]) -> String {
+    format!(
         "WITH answer (span, cells) AS (\n{statement}\n)\nSELECT ARRAY[{}]\nFROM answer",
-        counts.join(", ")
-    ))
+        tallies.join(", ")
+    )
 }
 
 fn own_query(reading: &QueryReading<'_>, helpers: &str) -> Result<String, Fault> {

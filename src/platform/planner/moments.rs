@@ -3,12 +3,13 @@
 
 use super::{
     dialect::Dialect,
+    numbers::{number, numeric, read_sum, summands},
     parse::{parse_count, parse_decimal},
 };
 use crate::{
     database::Fault,
     metric::{Decimal, Moments},
-    platform::schema::{Column, ColumnType},
+    platform::schema::Column,
 };
 
 /// The number of values from which the pivot is chosen.
@@ -28,15 +29,15 @@ pub struct MomentSql {
 
 impl MomentSql {
     /// On PostgreSQL the number of values, their sum and the sum of their squares, all NUMERIC. SQLite has only 64-bit
-    /// integers and floats, in which squares overflow or cancel each other out; there the values are taken from a pivot (a
+    /// integers and floats, in which squares overflow or cancel each other out; there the squares are of the distances from a pivot (a
     /// value of the column). Squares of integers are added up exactly, in two halves; only those of REAL values, and of
     /// integers further than 3·10⁹ from the pivot, are floats.
     ///
     /// `column` is the schema's description of the column, if it has one.
     pub fn new(dialect: Dialect, table: &str, name: &str, column: Option<&Column>) -> Self {
-        let name = dialect.name(name);
         match dialect {
             Dialect::Postgres => {
+                let name = dialect.name(name);
                 let number = numeric(&name, column);
                 let aggregates = vec![
                     format!("count({name})"),
@@ -45,11 +46,13 @@ impl MomentSql {
                 ];
                 Self { aggregates, constants: Vec::new() }
             }
-            Dialect::Sqlite => Self::of_sqlite(table, &name),
+            Dialect::Sqlite => Self::of_sqlite(table, name, column),
         }
     }
 
-    fn of_sqlite(table: &str, name: &str) -> Self {
+    fn of_sqlite(table: &str, column_name: &str, column: Option<&Column>) -> Self {
+        let sums = summands(Dialect::Sqlite, column_name, column);
+        let name = &Dialect::Sqlite.name(column_name);
         let pivot = pivot(table, name);
         // A text is not a value, even if SQLite would read a number from its beginning.
         let shifted = format!("(CASE WHEN typeof({name}) IN ('integer', 'real') THEN {name} - {pivot} END)");
@@ -57,24 +60,15 @@ impl MomentSql {
             format!("typeof({shifted}) = 'integer' AND {shifted} BETWEEN -{MAX_SQUARED} AND {MAX_SQUARED}");
         let square = format!("({shifted} * {shifted})");
         let of_exact = |half: String| format!("sum(CASE WHEN {is_exact} THEN {square} {half} END)");
-        let aggregates = vec![
-            format!("count({shifted})"),
-            format!("sum({shifted})"),
+        let squares = [
             of_exact(format!(">> {HALF_BITS}")),
             of_exact(format!("& {}", (1_i64 << HALF_BITS) - 1)),
             format!("sum(CASE WHEN {is_exact} THEN 0 ELSE CAST({shifted} AS REAL) * {shifted} END)"),
         ];
+        let count = format!("count({})", number(Dialect::Sqlite, column_name));
+        let sums = sums.into_iter().map(|summand| format!("sum({summand})"));
+        let aggregates = std::iter::once(count).chain(sums).chain(squares).collect();
         Self { aggregates, constants: vec![pivot] }
-    }
-}
-
-/// The column as NUMERIC. A cast from `double precision` keeps 15 digits; its text has all digits that distinguish it
-/// from other values.
-pub fn numeric(name: &str, column: Option<&Column>) -> String {
-    match column {
-        Some(Column { column_type: ColumnType::Integer, .. }) => format!("{name}::numeric"),
-        Some(column) if column.type_name.starts_with("numeric") => format!("{name}::numeric"),
-        _ => format!("{name}::text::numeric"),
     }
 }
 
@@ -86,21 +80,20 @@ fn pivot(table: &str, name: &str) -> String {
     )
 }
 
-/// The moments of the next values, shifted back from the pivot where there is one:
-/// `Σx = Σ(x−p) + np` and `Σx² = Σ(x−p)² + 2pΣ(x−p) + np²`.
+/// The moments of the next values. The squares are shifted back from the pivot where there is one:
+/// `Σx² = Σ(x−p)² + 2pΣx − np²`.
 pub fn read_moments<'a>(
     dialect: Dialect,
-    mut next: impl FnMut() -> Option<&'a str>,
+    next: &mut dyn FnMut() -> Option<&'a str>,
 ) -> Result<Moments, Fault> {
-    let (count, sum, squares) = (parse_count(next())?, parse_decimal(next())?, parse_decimal(next())?);
+    let (count, sum) = (parse_count(next())?, read_sum(dialect, next)?);
+    let mut decimal = || parse_decimal(next());
     if dialect == Dialect::Postgres {
-        return Ok(Moments { count, sum, sum_of_squares: squares });
+        return Ok(Moments { count, sum, sum_of_squares: decimal()? });
     }
-    let (high, low, floats, pivot) =
-        (squares, parse_decimal(next())?, parse_decimal(next())?, parse_decimal(next())?);
+    let (high, low, floats, pivot) = (decimal()?, decimal()?, decimal()?, decimal()?);
     let exact = &(&high * &Decimal::from(1_i64 << HALF_BITS)) + &low;
-    let squares = &exact + &floats;
-    let shift = &Decimal::from(count) * &pivot;
     let twice = &(&Decimal::from(2) * &pivot) * &sum;
-    Ok(Moments { count, sum: &sum + &shift, sum_of_squares: &(&squares + &twice) + &(&shift * &pivot) })
+    let of_pivot = &(&Decimal::from(count) * &pivot) * &pivot;
+    Ok(Moments { count, sum, sum_of_squares: &(&(&exact + &floats) + &twice) - &of_pivot })
 }

@@ -16,13 +16,11 @@ pub fn named_source<'a>(dialect: Dialect, sources: &'a Sources, name: &str) -> R
     Ok(source)
 }
 
-/// PostgreSQL runs no more than one statement of a text, in which a query can only be a subquery.
-///
 /// # Errors
 /// When the source's query is not a single SELECT.
 pub fn require_sound(dialect: Dialect, source: &Source) -> Result<(), Fault> {
-    match (&source.query, dialect) {
-        (Some(query), Dialect::Sqlite) => require_single_select(query.trim().trim_end_matches(';')),
-        _ => Ok(()),
+    match &source.query {
+        Some(query) => require_single_select(dialect, query.trim().trim_end_matches(';')),
+        None => Ok(()),
     }
 }

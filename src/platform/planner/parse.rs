@@ -1,5 +1,6 @@
 //! Parses numbers in the text that a database returned.
 
+use super::session::SpanRow;
 use crate::{
     database::{Fault, FaultClass},
     metric::{Decimal, DecimalError},
@@ -11,6 +12,12 @@ pub fn parse_count(text: Option<&str>) -> Result<i64, Fault> {
     text.parse().map_err(|_| {
         Fault::new(FaultClass::Data, format!("`{text}` is not a whole number that a count can be"))
     })
+}
+
+/// The counts of each answer.
+pub fn parse_counts(answers: &[SpanRow]) -> Result<Vec<Vec<i64>>, Fault> {
+    let counts = |(_, values): &SpanRow| values.iter().map(|value| parse_count(value.as_deref())).collect();
+    answers.iter().map(counts).collect()
 }
 
 /// A decimal, without the zeros that a quotient of the database ends in; NULL (a sum of no rows) is 0. NaN and

@@ -1,6 +1,7 @@
 //! Quantiles: values in order, each with the number of rows that have it. The database counts the rows of each day by value, once
 //! for all quantiles and windows of a column, adds the counts up in order, and answers with the one or two values next to each
-//! quantile; the point between them is computed here, exactly.
+//! quantile; the point between them is computed here, exactly. It also answers with the first and the last value, so that NaN and
+//! infinities, which have a place in the order, are refused wherever the quantile lies.
 
 use std::collections::BTreeMap;
 
@@ -8,25 +9,28 @@ use super::{
     day_parameter::DayParameter,
     dialect::Dialect,
     execute::Executor,
-    folds::number,
-    parse::{parse_count, parse_decimal},
-    runs_of_days::RunsOfDays,
-    scan::{Aggregates, AnswerForm, Scan, StatementBody, Stream, without_index},
-    session::{MAX_ANSWERS, SpanRow},
+    numbers::{is_present, number, parse_value, with_all_digits},
+    parse::parse_count,
+    runs_of_days::ReadsRuns,
+    scan::{Aggregates, AnswerForm, Scan, StatementBody, Stream},
+    session::SpanRow,
     span::Span,
 };
 use crate::{
-    database::{Fault, FaultClass},
+    database::Fault,
     metric::{Calendar, DayBounds, Decimal, Quantile, QuantileOfRows, Rows, Source, Tally},
     platform::schema::Schema,
 };
+
+/// Whether a value is the least or the largest of its window.
+const IS_FIRST_OR_LAST: &str = "(daymark_before = 0 OR daymark_before + daymark_rows = daymark_all)";
 
 /// Quantiles of one column of the same rows.
 pub struct QuantileGroup<'a> {
     pub source: &'a Source,
     pub rows: &'a Rows,
     pub column: &'a str,
-    /// For each reading its quantile, and the length of its window in days. The list is not empty.
+    /// For each reading its quantile, and the length of its window in days, the shortest first. The list is not empty.
     pub wanted: Vec<(Quantile, u32)>,
 }
 
@@ -43,14 +47,13 @@ type PlacedValues = BTreeMap<(i64, u32), Vec<PlacedValue>>;
 
 impl QuantileGroup<'_> {
     pub fn body(&self, dialect: Dialect) -> StatementBody {
-        let number = number(dialect, self.column);
-        let present = format!("({number}) IS NOT NULL");
+        let present = is_present(dialect, self.column);
         let condition = dialect.filter(&self.rows.filter).map(|filter| format!("{filter} AND {present}"));
         let aggregates = Aggregates { expressions: vec!["count(*)".to_owned()], facets: None };
         StatementBody {
             of_days: aggregates.clone(),
             of_base: aggregates,
-            label: Some(number),
+            label: Some(number(dialect, self.column)),
             max_labels: usize::MAX,
             condition: Some(condition.unwrap_or(present)),
             form: AnswerForm::Columns,
@@ -63,6 +66,11 @@ impl QuantileGroup<'_> {
         windows.sort_unstable();
         windows.dedup();
         windows
+    }
+
+    /// Whether its windows are of different lengths.
+    pub fn has_windows(&self) -> bool {
+        self.windows().len() > 1
     }
 
     fn longest(&self) -> u32 {
@@ -101,11 +109,12 @@ impl QuantileGroup<'_> {
     /// The values that are next to a quantile of the window.
     fn next_to_quantiles(&self, dialect: Dialect, window: u32) -> String {
         let of_window = self.wanted.iter().filter(|(_, of)| *of == window);
-        let conditions: Vec<_> = of_window.map(|(quantile, _)| is_next_to(*quantile)).collect();
+        let mut conditions: Vec<_> = of_window.map(|(quantile, _)| is_next_to(*quantile)).collect();
+        conditions.push(IS_FIRST_OR_LAST.to_owned());
         let values = [
             "daymark_day",
             &window.to_string(),
-            "daymark_value",
+            &with_all_digits(dialect, "daymark_value"),
             "daymark_before",
             "daymark_rows",
             "daymark_all",
@@ -130,51 +139,10 @@ impl QuantileGroup<'_> {
         if executor.has_other_texts(&scan, &spans).await? {
             scan = scan.testing_rows();
         }
-        let mut tallies = vec![Vec::with_capacity(days.len()); self.wanted.len()];
-        let mut runs = RunsOfDays::new(days);
-        while !runs.next().is_empty() {
-            let run = runs.next();
-            match executor.answers(&self.statement(&scan, executor.calendar(), run)).await {
-                // Two values for each day and quantile are too many only where there are many days.
-                Ok(answers) if answers.len() > MAX_ANSWERS && runs.halve() => {}
-                Ok(answers) => {
-                    self.add(&mut tallies, executor.calendar(), run, &answers)?;
-                    runs.advance();
-                }
-                Err(fault) if fault.class != FaultClass::TimedOut || executor.is_over() => return Err(fault),
-                Err(fault) => {
-                    let last = &run[run.len().saturating_sub(1)..];
-                    let of_last = self.statement(&scan, executor.calendar(), last);
-                    if !scan.is_indexed() && !executor.reads_a_range(&of_last).await? {
-                        return Err(without_index(scan.source(), fault));
-                    }
-                    if !runs.halve() {
-                        return Err(fault);
-                    }
-                }
-            }
-        }
-        Ok(tallies)
-    }
-
-    fn add(
-        &self,
-        tallies: &mut [Vec<Tally>],
-        calendar: &Calendar,
-        days: &[DayBounds],
-        answers: &[SpanRow],
-    ) -> Result<(), Fault> {
-        let placed = placed(answers)?;
-        let before = self.days_of_windows(calendar, days).len() - days.len();
-        for (tallies, (quantile, window)) in tallies.iter_mut().zip(&self.wanted) {
-            let tally = |place: usize| {
-                let day = i64::try_from(before + place + 1).unwrap_or(i64::MAX);
-                let values = placed.get(&(day, *window)).map_or(&[][..], Vec::as_slice);
-                Tally::Quantile(of_values(*quantile, values))
-            };
-            tallies.extend((0..days.len()).map(tally));
-        }
-        Ok(())
+        let tallies = vec![Vec::with_capacity(days.len()); self.wanted.len()];
+        let mut reading = QuantileReading { group: self, scan, calendar: executor.calendar(), tallies };
+        executor.read_runs(&mut reading, days).await?;
+        Ok(reading.tallies)
     }
 
     /// As [`Self::statement`] for one day, which the parameters of the statement name: a SELECT of a tally for each reading, as
@@ -199,13 +167,50 @@ impl QuantileGroup<'_> {
         }
         let tally = |(quantile, window): &(Quantile, u32)| {
             format!(
-                "(SELECT {} FROM daymark_ranked{window} WHERE {})",
+                "(SELECT {} FROM daymark_ranked{window} WHERE {} OR {IS_FIRST_OR_LAST})",
                 tally_of_values(*quantile, decimal),
                 is_next_to(*quantile)
             )
         };
         let tallies: Vec<_> = self.wanted.iter().map(tally).collect();
         format!("WITH {}\nSELECT ARRAY[\n  {}]::jsonb[]", parts.join(",\n"), tallies.join(",\n  "))
+    }
+}
+
+/// One call of [`QuantileGroup::answer`].
+struct QuantileReading<'a> {
+    group: &'a QuantileGroup<'a>,
+    scan: Scan<'a>,
+    calendar: &'a Calendar,
+    tallies: Vec<Vec<Tally>>,
+}
+
+impl ReadsRuns for QuantileReading<'_> {
+    fn statement(&self, calendar: &Calendar, days: &[DayBounds]) -> String {
+        self.group.statement(&self.scan, calendar, days)
+    }
+
+    fn add(&mut self, days: &[DayBounds], answers: &[SpanRow]) -> Result<(), Fault> {
+        let placed = placed(self.scan.dialect, answers)?;
+        let before = self.group.days_of_windows(self.calendar, days).len() - days.len();
+        for (tallies, (quantile, window)) in self.tallies.iter_mut().zip(&self.group.wanted) {
+            let tally = |place: usize| {
+                let day = i64::try_from(before + place + 1).unwrap_or(i64::MAX);
+                let values = placed.get(&(day, *window)).map_or(&[][..], Vec::as_slice);
+                Tally::Quantile(of_values(*quantile, values))
+            };
+            tallies.extend((0..days.len()).map(tally));
+        }
+        Ok(())
+    }
+
+    fn without_index(&self) -> Option<&Source> {
+        (!self.scan.is_indexed()).then(|| self.scan.source())
+    }
+
+    /// Not where the window is nearly all that is read.
+    fn can_be_halved(&self, days: &[DayBounds]) -> bool {
+        days.len() >= (self.group.longest() as usize / 2).max(2)
     }
 }
 
@@ -258,7 +263,8 @@ fn is_next_to(quantile: Quantile) -> String {
     format!("(daymark_before <= {upper} AND daymark_before + daymark_rows > {lower})")
 }
 
-/// The number of values and the quantile from the values next to it, as JSON; as [`of_values`].
+/// The number of values and the quantile from the values next to it, as JSON; as [`of_values`]. `decimal` is applied to every value,
+/// so that it refuses what is not a number.
 fn tally_of_values(quantile: Quantile, decimal: &str) -> String {
     let [lower, upper] = positions(quantile);
     let at = |position: &str| {
@@ -269,19 +275,19 @@ fn tally_of_values(quantile: Quantile, decimal: &str) -> String {
     let [lower, upper] = [lower, upper].map(|position| format!("{decimal}({})", at(&position)));
     let (millionths, whole) = (quantile.millionths(), Quantile::WHOLE);
     format!(
-        "jsonb_build_array(coalesce(max(daymark_all), 0), trim_scale({lower} + ({upper} - {lower}) \
+        "jsonb_build_array(coalesce(max(daymark_all) FILTER (WHERE {decimal}(daymark_value::text) IS NOT NULL), 0), trim_scale({lower} + ({upper} - {lower}) \
          * coalesce(max(({millionths} * (daymark_all - 1)) % {whole}), 0) * 0.000001))"
     )
 }
 
-fn placed(answers: &[SpanRow]) -> Result<PlacedValues, Fault> {
+fn placed(dialect: Dialect, answers: &[SpanRow]) -> Result<PlacedValues, Fault> {
     let mut placed = PlacedValues::new();
     for (_, values) in answers {
         let [day, window, value, before, rows, all] = values.as_slice() else { continue };
         let count = |text: &Option<String>| parse_count(text.as_deref());
         let window = u32::try_from(count(window)?).unwrap_or_default();
         let value = PlacedValue {
-            value: parse_decimal(value.as_deref())?,
+            value: parse_value(dialect, value.as_deref())?,
             before: count(before)?,
             rows: count(rows)?,
             all: count(all)?,

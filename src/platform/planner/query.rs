@@ -52,9 +52,7 @@ impl QueryReading<'_> {
         };
         // The line break keeps a comment at the query's end from swallowing the bracket.
         let query = query.trim().trim_end_matches(';');
-        if dialect == Dialect::Sqlite {
-            require_single_select(query)?;
-        }
+        require_single_select(dialect, query)?;
         Ok(format!("SELECT {zero}, {} FROM (\n{query}\n) AS answer LIMIT {limit}", dialect.pack(&columns)))
     }
 

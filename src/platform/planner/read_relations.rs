@@ -35,7 +35,7 @@ pub async fn of_readings(
 async fn of_sources(
     executor: &mut Executor<'_>,
     sources: &Sources,
-    rows: &[Rows],
+    rows: Vec<&Rows>,
 ) -> Result<ReadRelations, Fault> {
     let dialect = executor.dialect();
     let mut found = BTreeSet::new();

@@ -146,10 +146,8 @@ impl<'a> ScalarGroup<'a> {
         let facets = self.facet_columns(schema, &wanted);
         let columns: BTreeSet<&ColumnFold> = wanted.iter().filter_map(|atom| atom.column.as_ref()).collect();
         let columns: Vec<&ColumnFold> = columns.into_iter().collect();
-        let table = schema.of(self.source);
         let fold_sql = |(name, fold): &ColumnFold| {
-            let column = table.and_then(|table| table.column(name));
-            fold.sql(dialect, &dialect.table(self.source), name, column)
+            fold.sql(dialect, &dialect.table(self.source), name, schema.column_of(self.source, name))
         };
         let cells = self.atoms.iter().flat_map(|atom| {
             let cells = atom.cells(dialect, fold_sql, facets.is_some(), &columns);
@@ -172,9 +170,9 @@ impl<'a> ScalarGroup<'a> {
             return None;
         }
         let columns: BTreeSet<&str> = filters.iter().flat_map(|filter| filter.columns()).collect();
-        let table = schema.of(self.source)?;
         let estimate = columns.iter().fold(1u64, |product, name| {
-            let distinct = table.column(name).and_then(|column| column.distinct_estimate);
+            let column = schema.column_of(self.source, name);
+            let distinct = column.and_then(|column| column.distinct_estimate);
             product.saturating_mul(distinct.unwrap_or(1).max(1))
         });
         (estimate <= MAX_FACETS).then(|| columns.into_iter().collect())
@@ -305,9 +303,12 @@ impl Atom {
         };
         let FoldSql { aggregates, constants } = fold_sql(column);
         let index = columns.iter().position(|known| *known == column).unwrap_or_default();
-        let cell = |(part, Aggregate { sql, combined_by }): (usize, Aggregate)| match over_facets {
-            true => format!("{combined_by}({}){clause}", part_name(index, part)),
-            false => sql + &clause,
+        let cell = |(part, aggregate): (usize, Aggregate)| {
+            let sql = match over_facets {
+                true => format!("{}({}){clause}", aggregate.combined_by, part_name(index, part)),
+                false => format!("{}{clause}", aggregate.sql),
+            };
+            aggregate.in_answer(dialect, sql)
         };
         aggregates.into_iter().enumerate().map(cell).chain(constants).collect()
     }

@@ -1,52 +1,84 @@
-//! Checks that a query of the user's own is a single SELECT, which stays inside the brackets that are put around it. PostgreSQL runs one
-//! statement of a text and no more; SQLite's driver runs all there are, of which the brackets and EXPLAIN enclose the
-//! first one only.
+//! Checks that a query of the user's own is a single SELECT, which stays inside the brackets that are put around it. PostgreSQL runs only
+//! one statement of a text, but a query that closes the brackets would change the statement around it. SQLite's driver runs all statements
+//! of a text, and the brackets and EXPLAIN enclose only the first one.
 
+use super::dialect::Dialect;
 use crate::database::{Fault, FaultClass};
 
 /// # Errors
 /// When the query closes a bracket that it did not open, contains a second statement, or leaves a quotation, comment or
 /// bracket open.
-pub fn require_single_select(sql: &str) -> Result<(), Fault> {
+pub fn require_single_select(dialect: Dialect, sql: &str) -> Result<(), Fault> {
     let refused =
         |why: &str| Err(Fault::new(FaultClass::Sql, format!("the query must be a single SELECT: {why}")));
     // SQLite ends a statement at a NUL.
     if sql.contains('\0') {
         return refused("it has the character NUL");
     }
-    let mut rest = sql;
-    let mut depth = 0_usize;
+    let (mut rest, mut depth) = (sql, 0_usize);
     while let Some(character) = rest.chars().next() {
-        rest = match (character, rest.as_bytes().get(1)) {
-            ('\'' | '"' | '`', _) => match after(&rest[1..], &character.to_string()) {
-                Some(rest) => rest,
-                None => return refused(&format!("a quotation mark {character} is not closed")),
-            },
-            ('[', _) => match after(&rest[1..], "]") {
-                Some(rest) => rest,
-                None => return refused("a bracket [ is not closed"),
-            },
-            ('-', Some(b'-')) => after(rest, "\n").unwrap_or_default(),
-            ('/', Some(b'*')) => match after(&rest[2..], "*/") {
-                Some(rest) => rest,
-                None => return refused("a comment is not closed"),
-            },
-            (';', _) => return refused("it has a semicolon"),
-            ('(', _) => {
-                depth += 1;
-                &rest[1..]
-            }
-            (')', _) => match depth.checked_sub(1) {
-                Some(less) => {
-                    depth = less;
-                    &rest[1..]
-                }
-                None => return refused("it closes a bracket that it did not open"),
-            },
-            _ => &rest[character.len_utf8()..],
+        let before = sql.get(..sql.len() - rest.len()).unwrap_or_default();
+        let skipped = match dialect {
+            Dialect::Sqlite => skipped_in_sqlite(rest),
+            Dialect::Postgres => skipped_in_postgres(before, rest),
         };
+        match skipped {
+            Ok(Some(after)) => {
+                rest = after;
+                continue;
+            }
+            Ok(None) => {}
+            Err(open) => return refused(&format!("{open} is not closed")),
+        }
+        depth = match character {
+            ';' => return refused("it has a semicolon"),
+            '(' => depth + 1,
+            ')' if depth == 0 => return refused("it closes a bracket that it did not open"),
+            ')' => depth - 1,
+            _ => depth,
+        };
+        rest = &rest[character.len_utf8()..];
     }
     if depth == 0 { Ok(()) } else { refused("a bracket ( is not closed") }
+}
+
+/// What follows the quotation or the comment with which `rest` begins; `None` where it begins with another thing. An error names what is
+/// left open.
+type Skipped<'a> = Result<Option<&'a str>, String>;
+
+fn skipped_in_sqlite(rest: &str) -> Skipped<'_> {
+    let mut characters = rest.chars();
+    match (characters.next(), characters.next()) {
+        (Some(quote @ ('\'' | '"' | '`')), _) => quoted(rest, quote),
+        (Some('['), _) => closed(after(&rest[1..], "]"), "a bracket ["),
+        (Some('-'), Some('-')) => Ok(Some(after(rest, "\n").unwrap_or_default())),
+        (Some('/'), Some('*')) => closed(after(&rest[2..], "*/"), "a comment"),
+        _ => Ok(None),
+    }
+}
+
+/// Comments may be nested, texts may begin with E and have backslashes, or stand between dollar signs: `$tag$text$tag$`.
+fn skipped_in_postgres<'a>(before: &str, rest: &'a str) -> Skipped<'a> {
+    let mut characters = rest.chars();
+    match (characters.next(), characters.next()) {
+        (Some('\''), _) if is_escaping(before) => closed(after_escaped(&rest[1..]), "a quotation mark '"),
+        (Some(quote @ ('\'' | '"')), _) => quoted(rest, quote),
+        (Some('-'), Some('-')) => Ok(Some(rest.split_once(['\n', '\r']).map_or("", |(_, after)| after))),
+        (Some('/'), Some('*')) => closed(after_nested(&rest[2..]), "a comment"),
+        (Some('$'), _) if !ends_a_name(before) => match dollar_tag(rest) {
+            Some(tag) => closed(after(&rest[tag.len()..], tag), "a text between dollar signs"),
+            None => Ok(None),
+        },
+        _ => Ok(None),
+    }
+}
+
+fn quoted(rest: &str, quote: char) -> Skipped<'_> {
+    closed(after(&rest[1..], quote.encode_utf8(&mut [0; 4])), &format!("a quotation mark {quote}"))
+}
+
+fn closed<'a>(after: Option<&'a str>, what: &str) -> Skipped<'a> {
+    after.map(Some).ok_or_else(|| what.to_owned())
 }
 
 /// The rest of `text` after the first `end`. A doubled quotation mark ends a text and begins the next one, with the same
@@ -55,24 +87,82 @@ fn after<'a>(text: &'a str, end: &str) -> Option<&'a str> {
     text.split_once(end).map(|(_, after)| after)
 }
 
+/// Whether a quotation mark after `before` begins a text in which a backslash escapes.
+fn is_escaping(before: &str) -> bool {
+    before.strip_suffix(['E', 'e']).is_some_and(|before| !ends_a_name(before))
+}
+
+/// Whether a name or a number ends there.
+fn ends_a_name(before: &str) -> bool {
+    before.ends_with(|character: char| character.is_alphanumeric() || matches!(character, '_' | '$'))
+}
+
+/// The rest after the end of a text with escapes, of which a doubled quotation mark is none.
+fn after_escaped(text: &str) -> Option<&str> {
+    let mut rest = text;
+    loop {
+        rest = rest.get(rest.find(['\'', '\\'])?..)?;
+        rest = match rest.strip_prefix('\'') {
+            Some(after) => match after.strip_prefix('\'') {
+                Some(doubled) => doubled,
+                None => return Some(after),
+            },
+            // The backslash and what it escapes.
+            None => rest.get(1 + rest[1..].chars().next()?.len_utf8()..)?,
+        };
+    }
+}
+
+fn after_nested(comment: &str) -> Option<&str> {
+    let (mut rest, mut depth) = (comment, 1_usize);
+    while depth > 0 {
+        let (begins, ends) = (rest.find("/*"), rest.find("*/")?);
+        match begins.filter(|begins| *begins < ends) {
+            Some(begins) => (rest, depth) = (&rest[begins + 2..], depth + 1),
+            None => (rest, depth) = (&rest[ends + 2..], depth - 1),
+        }
+    }
+    Some(rest)
+}
+
+/// `$tag$` or `$$` at the beginning of a text.
+fn dollar_tag(text: &str) -> Option<&str> {
+    let end = text.get(1..)?.find('$')? + 1;
+    let tag = text.get(1..end)?;
+    let is_name = tag.chars().all(|character| character.is_alphanumeric() || character == '_')
+        && !tag.starts_with(|character: char| character.is_ascii_digit());
+    is_name.then(|| &text[..=end])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_query_of_any_shape_stays_inside() {
+    fn a_single_select_of_any_shape_is_accepted() {
         for sql in [
             "SELECT count(*) AS value FROM posts WHERE body <> 'a;)' AND \"odd)\" = ';' -- ;)",
             "SELECT 'it''s (' AS label, [odd)] AS value /* ;) ' */ FROM `a;b`",
             "WITH a AS (SELECT (1)) SELECT - 1 / 2 AS value FROM a\n-- (",
             "SELECT 'ü)' AS label, 1 - -1 AS value",
         ] {
-            assert!(require_single_select(sql).is_ok(), "{sql}");
+            assert!(require_single_select(Dialect::Sqlite, sql).is_ok(), "{sql}");
+        }
+        for sql in [
+            "SELECT count(*) AS value FROM posts WHERE body <> 'a;)' AND \"odd)\" = ';' -- ;)",
+            r"SELECT E'it\'s (;''\\' AS label, 'C:\' AS value FROM a WHERE e = '('",
+            "SELECT $$ ;) $$, $tag$ ( $$ $tag$, tags[1], '{1,2}'::int[] AS value FROM a WHERE b = $1",
+            "SELECT 1 /* /* ) */ ; */ AS value",
+            "SELECT a$b$, c$b$ FROM posts",
+            "SELECT 'ü)' AS label, 1 - -1 AS value",
+        ] {
+            let found = require_single_select(Dialect::Postgres, sql);
+            assert!(found.is_ok(), "{sql}: {found:?}");
         }
     }
 
     #[test]
-    fn nothing_breaks_out() {
+    fn anything_but_a_single_select_is_refused() {
         for sql in [
             "SELECT 1 AS value) AS answer; ATTACH 'other.db' AS z; SELECT (1",
             "SELECT 1 AS value) AS answer UNION SELECT 2, (3",
@@ -88,7 +178,22 @@ mod tests {
             "SELECT 1 -- '\n) ; SELECT ('",
             "SELECT 1 /* /* */ ) ; SELECT (1 -- */",
         ] {
-            assert!(require_single_select(sql).is_err(), "{sql}");
+            assert!(require_single_select(Dialect::Sqlite, sql).is_err(), "{sql}");
+        }
+        for sql in [
+            "SELECT started_at, listener_id FROM plays) AS x, (SELECT 1",
+            "SELECT 1 AS value) AS answer UNION SELECT 2, (3",
+            "SELECT 1; SELECT 2",
+            "SELECT 1 /* /* */",
+            "SELECT '1",
+            r"SELECT E'1\'",
+            r"SELECT '\') AS x, (SELECT '1'",
+            "SELECT $$ 1",
+            "SELECT $a$ 1 $b$",
+            "SELECT (1",
+            "SELECT [1) AS x, (SELECT 1]",
+        ] {
+            assert!(require_single_select(Dialect::Postgres, sql).is_err(), "{sql}");
         }
     }
 }

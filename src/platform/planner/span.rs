@@ -3,7 +3,7 @@
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use super::day_parameter::DayParameter;
-use crate::metric::DayBounds;
+use crate::metric::{Calendar, DayBounds};
 
 /// A border between spans: an instant and, for date columns, the first date after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,20 @@ impl Edge {
     /// The edge at an instant, whose date is that of the instant in UTC.
     pub fn utc(instant: Timestamp) -> Self {
         Self::at(instant, TimeZone::UTC.to_datetime(instant).date())
+    }
+
+    /// The start of every calendar day from `first` on, and the end of `last`. A day that the zone skipped has a start too, the same
+    /// as the next day's: windows count calendar days.
+    pub fn of_dates(calendar: &Calendar, first: Date, last: &DayBounds) -> Vec<Self> {
+        let mut date = first;
+        let mut edges = Vec::new();
+        while date <= last.date {
+            edges.push(Self::at(calendar.start_of(date), date));
+            let Ok(next) = date.tomorrow() else { break };
+            date = next;
+        }
+        edges.push(Self::at(last.end, date));
+        edges
     }
 }
 

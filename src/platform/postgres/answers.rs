@@ -40,6 +40,6 @@ impl Session for PostgresSession {
 
     async fn staleness(&mut self, relations: Vec<String>) -> Result<OldStates, Fault> {
         let objects = if relations.is_empty() { Vec::new() } else { self.copies(relations).await? };
-        Ok(OldStates { platform: self.standby.clone(), objects })
+        Ok(OldStates { platform: self.of_server.clone(), objects })
     }
 }

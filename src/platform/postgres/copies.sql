@@ -3,7 +3,7 @@
 -- views that read another server through a function of the extension dblink. Each comes with the named relation that leads to it.
 -- Relations that the user answers for ($2) are left out with all that is beneath them.
 --
--- Up to when a subscription has applied the changes of its origin cannot be told from pg_stat_subscription: the origin's keepalive
+-- pg_stat_subscription does not show up to when a subscription has applied the changes of its origin: the origin's keepalive
 -- messages move latest_end_lsn and latest_end_time past transactions that it has not sent yet.
 WITH RECURSIVE assumed_fresh AS (
     SELECT c.oid

@@ -8,7 +8,11 @@ use super::{inspect::column_type, session::PostgresSession};
 use crate::{
     database::Fault,
     platform::{
-        planner::{dialect::bracketed, session::ends_the_cut},
+        planner::{
+            dialect::{Dialect, bracketed},
+            session::ends_the_cut,
+            single_select::require_single_select,
+        },
         schema::{Column, DescribedQuery, Table},
     },
 };
@@ -39,6 +43,7 @@ impl PostgresSession {
     }
 
     async fn columns_of(&mut self, sql: &str) -> Result<Vec<Column>, Fault> {
+        require_single_select(Dialect::Postgres, sql.trim().trim_end_matches(';'))?;
         let described = self.guarded(of_no_row(sql), names_and_types).await?;
         let described = described.into_iter().next().unwrap_or_default();
         let types = self.types(&described).await?;

@@ -90,7 +90,7 @@ fn column(row: &sqlx::postgres::PgRow) -> Result<Column, Fault> {
     let estimate: Option<f64> = row.try_get(9)?;
     Ok(Column {
         name: row.try_get(4)?,
-        column_type: column_type(&base_type),
+        column_type: if row.try_get(14)? { ColumnType::Enumeration } else { column_type(&base_type) },
         type_name: row.try_get(5)?,
         nullable: row.try_get(7)?,
         defaults_to_now: row.try_get(12)?,

@@ -12,7 +12,8 @@ SELECT n.nspname AS schema_name,
        has_schema_privilege(n.oid, 'USAGE')
            AND (has_table_privilege(c.oid, 'SELECT') OR has_any_column_privilege(c.oid, 'SELECT')) AS readable,
        a.attname AS column_name,
-       format_type(base.oid, NULL) AS type_name,
+       -- The digits of a number tell what it may be.
+       format_type(base.oid, CASE WHEN base.typname = 'numeric' THEN a.atttypmod END) AS type_name,
        base.typname AS base_type,
        NOT a.attnotnull AS nullable,
        EXISTS (
@@ -35,7 +36,8 @@ SELECT n.nspname AS schema_name,
            pg_get_expr(ad.adbin, ad.adrelid) ~* '(\mnow\(|current_timestamp|(clock|statement|transaction)_timestamp|local_?timestamp|current_date)',
            false
        ) AS defaults_to_now,
-       c.relkind::text AS kind
+       c.relkind::text AS kind,
+       base.typtype = 'e' AS is_enumeration
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
 JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped

@@ -6,6 +6,7 @@ mod inspect;
 mod named_by;
 mod session;
 mod staleness;
+mod unix_times;
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -24,8 +25,10 @@ use super::{
         cut::SessionCut,
         dialect::Dialect,
         flag::{self, RowId},
-        function, statistics,
-        task::plan_statements,
+        function,
+        gather::plan_statements,
+        session::Session,
+        statistics,
     },
     schema::{DescribedQuery, Schema},
     statistics::{SampledTable, Statistics},
@@ -37,7 +40,7 @@ use crate::{
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A text that only connections to the same database of the same server have in common. `store/postgres/functions.rs` asks its
+/// A text that only connections to the same database of the same server have in common. `store/postgres/functions/mod.rs` asks its
 /// own connection the same.
 const DATABASE_IDENTITY: &str = "
     SELECT format('%s since %s', oid, extract(epoch FROM pg_postmaster_start_time()))
@@ -69,8 +72,8 @@ impl PostgresPlatform {
     /// A snapshot.
     async fn session(&self, deadline: Deadline) -> Result<PostgresSession, Fault> {
         let mut connection = self.connect().await?;
-        let standby = answered(Duration::ZERO, staleness::of_standby(&mut connection)).await?;
-        PostgresSession::open(connection, &self.options, standby, deadline).await
+        let of_server = answered(Duration::ZERO, staleness::of_server(&mut connection)).await?;
+        PostgresSession::open(connection, &self.options, of_server, deadline).await
     }
 
     /// A connection in a transaction of its own.
@@ -96,9 +99,21 @@ impl Platform for PostgresPlatform {
         self.session(Deadline::none()).await?.describe(queries).await
     }
 
-    async fn detect_time_formats(&self, _columns: &[(String, String)]) -> Result<DetectedFormats, Fault> {
-        // PostgreSQL's column types determine the time format, so no values are sampled.
-        Ok(DetectedFormats::new())
+    async fn detect_time_formats(&self, columns: &[(String, String)]) -> Result<DetectedFormats, Fault> {
+        let mut formats = DetectedFormats::new();
+        if columns.is_empty() {
+            return Ok(formats);
+        }
+        let mut session = self.session(Deadline::none()).await?;
+        for (table, column) in columns {
+            let answers = session.answers(&unix_times::query(table, column)).await?;
+            if let Some((_, counts)) = answers.first()
+                && let Some(format) = unix_times::format_of(counts)
+            {
+                formats.insert((table.clone(), column.clone()), format);
+            }
+        }
+        Ok(formats)
     }
 
     async fn statistics(&self, tables: &[SampledTable]) -> Result<Statistics, Fault> {
@@ -109,6 +124,13 @@ impl Platform for PostgresPlatform {
         let mut connection = self.transaction().await?;
         let query = sqlx::query_scalar(include_str!("privileges.sql")).persistent(false);
         answered(self.options.statement_timeout, query.fetch_all(&mut connection)).await
+    }
+
+    async fn role_that_sees_no_transactions(&self) -> Result<Option<String>, Fault> {
+        let mut connection = self.transaction().await?;
+        let select = "SELECT quote_ident(current_user) WHERE NOT pg_has_role('pg_read_all_stats', 'USAGE')";
+        let query = sqlx::query_scalar(select).persistent(false);
+        answered(self.options.statement_timeout, query.fetch_optional(&mut connection)).await
     }
 
     async fn now(&self) -> Result<Option<Timestamp>, Fault> {

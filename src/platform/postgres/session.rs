@@ -67,8 +67,8 @@ pub(super) struct PostgresSession {
     pub(super) statement_timeout: Duration,
     deadline: Deadline,
     pub(super) assume_fresh: Vec<String>,
-    /// The server's state as a standby just before the snapshot was taken.
-    pub(super) standby: Option<Staleness>,
+    /// How old the state of the whole server was just before the snapshot was taken.
+    pub(super) of_server: Option<Staleness>,
 }
 
 impl PostgresSession {
@@ -76,7 +76,7 @@ impl PostgresSession {
     pub async fn open(
         mut connection: PgConnection,
         options: &PlatformOptions,
-        standby: Option<Staleness>,
+        of_server: Option<Staleness>,
         deadline: Deadline,
     ) -> Result<Self, Fault> {
         begin(&mut connection, options).await?;
@@ -85,7 +85,7 @@ impl PostgresSession {
             statement_timeout: options.statement_timeout,
             deadline,
             assume_fresh: options.assume_fresh.clone(),
-            standby,
+            of_server,
         })
     }
 

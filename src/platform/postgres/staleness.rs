@@ -1,4 +1,5 @@
-//! How old the state is that a PostgreSQL platform shows: that of a hot standby, and of the objects that are copies of other tables.
+//! How old the state is that a PostgreSQL platform shows: that of a hot standby, that of a server with open transactions, and that of
+//! the objects that are copies of other tables.
 
 use std::collections::HashMap;
 
@@ -14,14 +15,35 @@ use crate::{
     },
 };
 
-/// The staleness of a standby; `None` on any other server. It must be called before the snapshot is taken, because a
-/// state that is replayed afterwards is not in the snapshot. It uses simple queries, each in a transaction of its own,
-/// so that nothing depends on the session.
-pub(super) async fn of_standby(connection: &mut PgConnection) -> Result<Option<Staleness>, Fault> {
+/// The staleness of the whole server; `None` if it is no standby and no transaction that has written is open. It must be called
+/// before the snapshot is taken, because what is replayed or committed afterwards is not in the snapshot. It uses simple
+/// queries, each in a transaction of its own, so that nothing depends on the session.
+pub(super) async fn of_server(connection: &mut PgConnection) -> Result<Option<Staleness>, Fault> {
     let row = raw_sql("SELECT pg_is_in_recovery()").fetch_one(&mut *connection).await?;
-    if !row.try_get::<bool, _>(0)? {
-        return Ok(None);
+    match row.try_get::<bool, _>(0)? {
+        true => of_standby(connection).await,
+        false => of_open_transactions(connection).await,
     }
+}
+
+/// The state from before the oldest open transaction. A standby does not show the transactions of its primary.
+async fn of_open_transactions(connection: &mut PgConnection) -> Result<Option<Staleness>, Fault> {
+    // Servers that only speak PostgreSQL's protocol lack these views.
+    let Ok(Some(row)) = raw_sql(include_str!("open_transactions.sql")).fetch_optional(connection).await
+    else {
+        return Ok(None);
+    };
+    let Some(began_at) = instant(row.try_get(0)?) else { return Ok(None) };
+    Ok(Some(Staleness {
+        of: "the platform".to_owned(),
+        complete_until: Some(began_at),
+        is_lagging: false,
+        when_stale: WhenStale::Wait,
+        reason: row.try_get(1)?,
+    }))
+}
+
+async fn of_standby(connection: &mut PgConnection) -> Result<Option<Staleness>, Fault> {
     let of = "the platform, a standby,".to_owned();
     Ok(Some(match raw_sql(include_str!("replay.sql")).fetch_one(connection).await {
         Ok(row) => Staleness {
@@ -38,7 +60,7 @@ pub(super) async fn of_standby(connection: &mut PgConnection) -> Result<Option<S
             is_lagging: false,
             when_stale: WhenStale::Refuse,
             reason: format!(
-                "how far behind it is cannot be told ({}); connect to the server that it replicates",
+                "Daymark cannot determine how far behind it is ({}); connect to the server that it replicates",
                 Fault::from(error)
             ),
         },
@@ -77,26 +99,26 @@ impl PostgresSession {
             "foreign_table" => untold(
                 format!("foreign table {name}"),
                 format!(
-                    "whether its server `{origin}` is a standby that lags cannot be told from here; if it shows every row \
+                    "Daymark cannot determine whether its server `{origin}` is a standby that lags; if it shows every row \
                      when a day is collected, name the table in `platform.assume_fresh`"
                 ),
             ),
             "subscribed_table" => untold(
                 format!("table {name}, a logical replica,"),
                 format!(
-                    "whether subscription `{origin}` has applied every change of its origin cannot be told from here; if it \
+                    "Daymark cannot determine whether the subscription `{origin}` has applied every change of its origin; if it \
                      has when a day is collected, name the table in `platform.assume_fresh`"
                 ),
             ),
             "linking_view" => untold(
                 format!("view {name}"),
-                "it reads another server through `dblink`, and whether that one is a standby that lags cannot be told from \
-                 here; if it shows every row when a day is collected, name the view in `platform.assume_fresh`"
+                "it reads another server through `dblink`, and Daymark cannot determine whether that server is a standby that \
+                 lags; if it shows every row when a day is collected, name the view in `platform.assume_fresh`"
                     .to_owned(),
             ),
             _ => untold(
                 format!("continuous aggregate {name}"),
-                "when it was refreshed cannot be told; if it is refreshed between the end of the day and the collection, name \
+                "Daymark cannot determine when it was refreshed; if it is refreshed between the end of the day and the collection, name \
                  the view that reads it in `platform.assume_fresh`"
                     .to_owned(),
             ),
@@ -118,14 +140,14 @@ impl PostgresSession {
                 });
             }
             Ok(Refreshed::NotTracked) => "`track_commit_timestamp` is off, or was".to_owned(),
-            Ok(Refreshed::Empty) => "it has no rows, whose transactions would tell".to_owned(),
+            Ok(Refreshed::Empty) => "it has no rows whose commit times would show it".to_owned(),
             Err(fault) if ends_the_cut(&fault) => return Err(fault),
             Err(fault) => fault.to_string(),
         };
         Ok(untold(
             of,
             format!(
-                "when it was refreshed cannot be told ({why}); if it is refreshed between the end of the day and the \
+                "Daymark cannot determine when it was refreshed ({why}); if it is refreshed between the end of the day and the \
                  collection, name it in `platform.assume_fresh`"
             ),
         ))

@@ -1,13 +1,16 @@
-//! What the query of a source returns on SQLite: its columns, whose types are not known.
+//! What the query of a source returns on SQLite: its columns. The type of a computed one is not known.
 
 use std::collections::BTreeSet;
 
-use sqlx::{AssertSqlSafe, Column as _, Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, Column as _, Row, SqliteConnection, TypeInfo};
 
 use crate::{
     database::{Fault, FaultClass},
     platform::{
-        planner::{dialect::bracketed, single_select::require_single_select},
+        planner::{
+            dialect::{Dialect, bracketed},
+            single_select::require_single_select,
+        },
         schema::{Column, ColumnType, DescribedQuery, Table},
     },
 };
@@ -31,7 +34,7 @@ pub(super) async fn describe(
 }
 
 async fn columns_of(connection: &mut SqliteConnection, sql: &str) -> Result<Vec<Column>, Fault> {
-    require_single_select(sql.trim().trim_end_matches(';'))?;
+    require_single_select(Dialect::Sqlite, sql.trim().trim_end_matches(';'))?;
     // One row, in which every column is NULL. The query is compiled and not run.
     let statement = format!(
         "SELECT daymark_source.* FROM (SELECT 1) AS daymark_one \
@@ -39,6 +42,11 @@ async fn columns_of(connection: &mut SqliteConnection, sql: &str) -> Result<Vec<
         bracketed(sql)
     );
     let row = sqlx::query(AssertSqlSafe(statement)).persistent(false).fetch_one(connection).await?;
-    let names = row.columns().iter().map(|column| column.name().to_owned());
-    Ok(names.map(|name| Column::of_query(&name, ColumnType::Other, "")).collect())
+    // A column that is declared as a text has nothing else, and numbers that are written as texts do not add up. Other declared
+    // types leave open what a column has.
+    let column = |column: &sqlx::sqlite::SqliteColumn| match column.type_info().name() {
+        "TEXT" => Column::of_query(column.name(), ColumnType::Text, "TEXT"),
+        _ => Column::of_query(column.name(), ColumnType::Other, ""),
+    };
+    Ok(row.columns().iter().map(column).collect())
 }

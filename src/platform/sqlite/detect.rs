@@ -5,13 +5,11 @@
 use crate::{
     metric::TimeFormat,
     platform::{
-        contract::DetectedFormat,
+        contract::{DetectedFormat, UnixTimes},
         planner::dialect::{Dialect, bracketed},
     },
 };
 
-/// Numbers from here on are milliseconds: as seconds they would lie beyond the year 5138.
-const FIRST_MILLIS: f64 = 1e11;
 /// How many of the first rows are read, and how many of the last.
 const ENDS: usize = 2000;
 /// How many rows between them are read, at equal distances of their row ids.
@@ -44,7 +42,10 @@ pub fn query(table: &str, column: &str, access: &[Option<String>]) -> String {
     let counts = [
         "count(v)".to_owned(),
         "count(*) FILTER (WHERE typeof(v) IN ('integer', 'real'))".to_owned(),
-        format!("count(*) FILTER (WHERE typeof(v) IN ('integer', 'real') AND v >= {FIRST_MILLIS})"),
+        format!(
+            "count(*) FILTER (WHERE typeof(v) IN ('integer', 'real') AND {})",
+            UnixTimes::condition(1000)
+        ),
         format!("count(*) FILTER (WHERE v GLOB '{day}')"),
         format!("count(*) FILTER (WHERE v GLOB '{day} {time}*' AND {utc})"),
         format!("count(*) FILTER (WHERE v GLOB '{day}T{time}*' AND {utc})"),
@@ -54,6 +55,7 @@ pub fn query(table: &str, column: &str, access: &[Option<String>]) -> String {
         ),
         "count(*)".to_owned(),
         "count(*) FILTER (WHERE typeof(v) IN ('integer', 'real') AND v = 0)".to_owned(),
+        format!("count(*) FILTER (WHERE typeof(v) IN ('integer', 'real') AND {})", UnixTimes::condition(1)),
     ];
     let sample = sample(table, column, access);
     format!("WITH sampled(v) AS (\n  {sample})\nSELECT 0, json_array({}) FROM sampled", counts.join(", "))
@@ -94,31 +96,27 @@ fn sample(table: &str, column: &str, access: &[Option<String>]) -> String {
 
 /// The format of all values, from the counts of [`query`]; `None` if they have several.
 pub fn format_of(counts: &[Option<String>]) -> Option<DetectedFormat> {
-    let number =
-        |index: usize| counts.get(index).and_then(Option::as_deref).and_then(|text| text.parse::<f64>().ok());
-    let count = |index: usize| number(index).unwrap_or_default();
+    let count = |index: usize| -> u64 {
+        let text = counts.get(index).and_then(Option::as_deref);
+        text.and_then(|text| text.parse().ok()).unwrap_or_default()
+    };
     let all = count(0);
-    let is_all = |part: f64| (part - all).abs() < 0.5;
-    let (dates, spaced, lettered, iso) = (count(3), count(4), count(5), count(6));
-    let has_null = !is_all(count(7));
-    // A 0 stands for "unknown" or "not yet", and is a number of either unit.
+    let (numbers, dates, spaced, lettered, iso) = (count(1), count(3), count(4), count(5), count(6));
+    let has_null = all < count(7);
     let telling = all - count(8);
-    if telling < 0.5 {
-        return Some(DetectedFormat { format: None, has_null });
+    if telling == 0 || numbers == all {
+        return UnixTimes { telling, seconds: count(9), millis: count(2), has_null }.format();
     }
-    let format = if is_all(count(1)) {
-        // The greater part decides, so that a far future for "never" does not.
-        if 2.0 * count(2) > telling { TimeFormat::UnixMillis } else { TimeFormat::UnixSeconds }
-    } else if is_all(dates) {
+    let format = if dates == all {
         TimeFormat::Date
-    } else if is_all(spaced) {
+    } else if spaced == all {
         TimeFormat::IsoUtc
-    } else if is_all(lettered) {
+    } else if lettered == all {
         TimeFormat::IsoUtcT
-    } else if is_all(iso + dates) {
+    } else if iso + dates == all {
         TimeFormat::Iso
     } else {
         return None;
     };
-    Some(DetectedFormat { format: Some(format), has_null })
+    Some(DetectedFormat { format: Some(format), has_null, ..DetectedFormat::default() })
 }

@@ -20,10 +20,10 @@ use super::{
         cut::SessionCut,
         dialect::Dialect,
         flag::{self, RowId},
+        gather::plan_statements,
         session::Session,
         single_select::require_single_select,
         statistics,
-        task::plan_statements,
     },
     schema::{DescribedQuery, Schema},
     statistics::{SampledTable, Statistics},
@@ -98,7 +98,7 @@ impl Platform for SqlitePlatform {
             };
             let access = first(detect::access_query(table, column)).await?;
             if !detect::is_table(&access) {
-                require_single_select(table.trim().trim_end_matches(';'))?;
+                require_single_select(Dialect::Sqlite, table.trim().trim_end_matches(';'))?;
             }
             let counts = first(detect::query(table, column, &access)).await?;
             let format = detect::format_of(&counts);

@@ -4,13 +4,14 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection, raw_sql, sqlite::SqliteRow};
 
 use super::answers::{answer, packed};
@@ -21,6 +22,7 @@ use crate::{
         planner::{
             dialect::Dialect,
             session::{Session, SpanRow},
+            text_numbers::explained,
         },
     },
 };
@@ -51,7 +53,7 @@ impl SqliteSession {
         let stop_at = Arc::new(Mutex::new(None));
         let checked = Arc::clone(&stop_at);
         connection.lock_handle().await?.set_progress_handler(STEPS_BETWEEN_CHECKS, move || {
-            let stop_at = *checked.lock().unwrap_or_else(PoisonError::into_inner);
+            let stop_at = *checked.lock();
             stop_at.is_none_or(|stop_at: Instant| Instant::now() < stop_at)
         });
         let deadline = Deadline::none();
@@ -69,7 +71,7 @@ impl SqliteSession {
     }
 
     fn set_stop_at(&self, stop_at: Option<Instant>) {
-        *self.stop_at.lock().unwrap_or_else(PoisonError::into_inner) = stop_at;
+        *self.stop_at.lock() = stop_at;
     }
 
     async fn rows<T>(
@@ -105,7 +107,7 @@ impl SqliteSession {
             if fault.class == FaultClass::TimedOut {
                 fault.message = format!("stopped after the time limit of {} s", limit.as_secs_f64());
             }
-            fault
+            explained(fault)
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The days of a derived series: which of them have a value of every input, and why the others do not.
 
 use jiff::civil::Date;
+use strum::VariantArray;
 
 use crate::{
     metric::Provenance,
@@ -15,13 +16,13 @@ const NO_VERSION: i32 = 0;
 
 /// How a day of a derived series came about.
 pub(super) enum DerivedDay<'a> {
-    /// Every input has a record; the place in [`Provenance::ALL`] of the one that says most about the value.
+    /// Every input has a record; the place in [`Provenance::VARIANTS`] of the one that says most about the value.
     Recorded(usize),
     /// The input that lacks a record, with its gap.
     Missing(&'a Series, Option<&'a SeriesGap>),
 }
 
-/// The place in [`Provenance::ALL`] of the provenance of the series' record of `date`; `None` without a record.
+/// The place in [`Provenance::VARIANTS`] of the provenance of the series' record of `date`; `None` without a record.
 pub(super) fn recorded_as(series: &Series, date: Date) -> Option<usize> {
     let runs = &series.recorded;
     let run = runs.get(runs.partition_point(|run| run.to < date)).filter(|run| run.from <= date)?;
@@ -37,7 +38,7 @@ pub(super) fn recorded_between(series: &Series, from: Date, to: Date) -> usize {
 }
 
 fn place(run: &ProvenanceRun) -> usize {
-    Provenance::ALL.iter().position(|one| one.name() == run.provenance).unwrap_or(0)
+    Provenance::VARIANTS.iter().position(|one| one.name() == run.provenance).unwrap_or(0)
 }
 
 /// The gap of the series that `date` is in.
@@ -75,7 +76,11 @@ pub(super) fn runs_and_gaps<'a>(
                 from: *date,
                 to: *date,
                 days: 1,
-                provenance: Provenance::ALL.get(*provenance).copied().unwrap_or(Provenance::Observed).name(),
+                provenance: Provenance::VARIANTS
+                    .get(*provenance)
+                    .copied()
+                    .unwrap_or(Provenance::Observed)
+                    .name(),
                 definition_version: NO_VERSION,
             }),
             (false, DerivedDay::Missing(input, gap)) => {

@@ -7,7 +7,7 @@ use super::{
     request::{DerivedPoints, DerivedRequest, buckets, empty_point},
 };
 use crate::{
-    metric::{CompiledFormula, MetricFormula},
+    metric::{CompiledFormula, Fraction, MetricFormula},
     query::{
         day_range::DayRange,
         interval::Bucket,
@@ -78,10 +78,11 @@ fn point(
         let refused = Some("its inputs are not recorded on the same days".to_owned());
         return Point { refused, ..point };
     }
-    let values: Option<Vec<_>> = inputs.iter().map(|(_, point)| point.value.clone()).collect();
-    let value = values.and_then(|values| formula.value(&values));
+    let values: Option<Vec<_>> = inputs.iter().map(|(_, point)| point.exact_value()).collect();
+    let exact = values.and_then(|values| formula.value(values));
+    let value = exact.as_ref().map(Fraction::rounded);
     let metadata = metadata.then(|| MetadataText::of(input_values(inputs)));
-    Point { no_data: value.is_none(), value, metadata, ..point }
+    Point { no_data: value.is_none(), value, exact: exact.and_then(Fraction::kept), metadata, ..point }
 }
 
 fn input_values(inputs: &[(&Series, &Point)]) -> Map<String, Value> {

@@ -51,10 +51,10 @@ pub(super) async fn derived_series<'a>(
             let inputs = inputs(catalogue, &request, request.interval, request.from, read).await?;
             inputs.map(|inputs| formula::points(formula, inputs, &request, &range))
         }
-        Derivation::Moving { window_days, function, .. } => {
-            let first = moving::first_day(&range, *window_days);
+        Derivation::Moving { window, function, .. } => {
+            let first = window.first(range.from);
             let inputs = inputs(catalogue, &request, Interval::Day, first, read).await?;
-            inputs.and_then(|inputs| moving::points(*window_days, *function, inputs, &request, &range))
+            inputs.and_then(|inputs| moving::points(*window, *function, inputs, &request, &range))
         }
     };
     Ok(match derived {
@@ -119,6 +119,7 @@ fn series(request: &DerivedRequest<'_>, derived: DerivedPoints, refused: Option<
         interval: request.interval,
         part: None,
         roll_up: roll_up(derivation),
+        has_labels: false,
         refused,
         points: derived.points,
         recorded: derived.recorded,

@@ -1,13 +1,13 @@
-//! Moving sums and means: over the calendar days that end with the day, which must all have a record.
+//! Moving sums and means: over a window of calendar days that ends with the day, which must all have a record.
 
-use jiff::{ToSpan, civil::Date};
+use jiff::civil::Date;
 
 use super::{
     days::{DerivedDay, gap_of, recorded_between, runs_and_gaps},
     request::{DerivedPoints, DerivedRequest, buckets, empty_point},
 };
 use crate::{
-    metric::{Decimal, MovingFunction},
+    metric::{Decimal, Fraction, MovingFunction, Window},
     query::{
         day_range::DayRange,
         interval::{Bucket, Interval},
@@ -17,15 +17,11 @@ use crate::{
     },
 };
 
-/// The first day of the first window.
-pub(super) fn first_day(range: &DayRange, window_days: u32) -> Date {
-    range.from.saturating_sub((i64::from(window_days) - 1).days())
-}
-
 /// A day with all days of its window recorded: the value, unless none of them has one.
 struct MovedDay {
     date: Date,
     value: Option<Decimal>,
+    exact: Option<Box<Fraction>>,
 }
 
 /// `inputs` is one series of days, from the first day of the first window on.
@@ -33,7 +29,7 @@ struct MovedDay {
 /// # Errors
 /// The reason why the values of the input cannot be summed up.
 pub(super) fn points(
-    window_days: u32,
+    window: Window,
     function: MovingFunction,
     inputs: Vec<Series>,
     request: &DerivedRequest<'_>,
@@ -48,44 +44,54 @@ pub(super) fn points(
             input.roll_up.noun()
         ));
     }
-    let moved = moved(input, window_days, function, range);
+    let moved = moved(input, window, function, range);
     let points = match request.interval {
         Interval::Day => day_points(&moved, request, range),
         _ => bucket_points(&moved, request, range),
     };
-    let (recorded, gaps) = runs_and_gaps(range, |date| of_day(input, window_days, date));
+    let (recorded, gaps) = runs_and_gaps(range, |date| of_day(input, window, date));
     Ok(DerivedPoints { points, recorded, gaps, inputs })
 }
 
 /// The days of the range whose windows are complete. Sums are carried from day to day, so that the length of the window
 /// costs nothing.
-fn moved(input: &Series, window_days: u32, function: MovingFunction, range: &DayRange) -> Vec<MovedDay> {
+fn moved(input: &Series, window: Window, function: MovingFunction, range: &DayRange) -> Vec<MovedDay> {
     let (mut sum, mut values, mut missing) = (Decimal::zero(), 0_i64, 0_usize);
     let is_missing = |point: &Point| point.value.is_none() && !point.no_data;
     let (mut first, mut moved) = (0, Vec::new());
     for point in &input.points {
         missing += usize::from(is_missing(point));
-        if let Some(value) = &point.value {
-            (sum, values) = (&sum + value, values + 1);
+        if let Some(value) = summand(point) {
+            (sum, values) = (&sum + &value, values + 1);
         }
-        let begin = point.from.saturating_sub((i64::from(window_days) - 1).days());
+        let begin = window.first(point.from);
         while let Some(gone) = input.points.get(first).filter(|gone| gone.from < begin) {
             missing -= usize::from(is_missing(gone));
-            if let Some(value) = &gone.value {
-                (sum, values) = (&sum - value, values - 1);
+            if let Some(value) = summand(gone) {
+                (sum, values) = (&sum - &value, values - 1);
             }
             first += 1;
         }
         if point.from < range.from || missing > 0 {
             continue;
         }
-        let value = match function {
-            MovingFunction::Sum => (values > 0).then(|| sum.clone()),
-            MovingFunction::Average => sum.checked_div(&Decimal::from(values)),
+        let (value, exact) = match function {
+            // The sum of recorded values has no more digits than they have.
+            MovingFunction::Sum => ((values > 0).then(|| sum.clone()), None),
+            MovingFunction::Average => {
+                let mean = Fraction::of(sum.clone(), Decimal::from(values));
+                (mean.as_ref().map(Fraction::rounded), mean.and_then(Fraction::kept))
+            }
         };
-        moved.push(MovedDay { date: point.from, value });
+        moved.push(MovedDay { date: point.from, value, exact });
     }
     moved
+}
+
+/// The value of a day as it is added up: a quotient as a decimal with many more digits than are shown, because the sum of fractions with
+/// many denominators would become very long.
+fn summand(point: &Point) -> Option<Decimal> {
+    point.exact_value().map(|value| value.to_decimal())
 }
 
 fn day_points(moved: &[MovedDay], request: &DerivedRequest<'_>, range: &DayRange) -> Vec<Point> {
@@ -95,6 +101,7 @@ fn day_points(moved: &[MovedDay], request: &DerivedRequest<'_>, range: &DayRange
         match moved.next_if(|day| day.date == bucket.from) {
             Some(day) => Point {
                 value: day.value.clone(),
+                exact: day.exact.clone(),
                 no_data: day.value.is_none(),
                 days_recorded: 1,
                 complete: true,
@@ -116,6 +123,7 @@ fn bucket_points(moved: &[MovedDay], request: &DerivedRequest<'_>, range: &DayRa
         let whole = request.interval.bucket(bucket.from, request.week_start);
         Point {
             value: last.and_then(|day| day.value.clone()),
+            exact: last.and_then(|day| day.exact.clone()),
             value_date: last.map(|day| day.date),
             no_data: last.is_none() && !days.is_empty(),
             days_recorded: days.len(),
@@ -127,8 +135,8 @@ fn bucket_points(moved: &[MovedDay], request: &DerivedRequest<'_>, range: &DayRa
 }
 
 /// A day is missing for the last day of its window that is.
-fn of_day(input: &Series, window_days: u32, date: Date) -> DerivedDay<'_> {
-    let begin = date.saturating_sub((i64::from(window_days) - 1).days());
+fn of_day(input: &Series, window: Window, date: Date) -> DerivedDay<'_> {
+    let begin = window.first(date);
     let gaps = &input.gaps;
     let last = gaps.partition_point(|gap| gap.from <= date).checked_sub(1);
     let covering = last.and_then(|last| gaps.get(last)).filter(|gap| gap.to >= begin);

@@ -1,6 +1,9 @@
 //! The formats of exports.
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+use strum::{EnumIter, EnumString, IntoStaticStr};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum ExportFormat {
     /// A header and rows (RFC 4180).
     Csv,
@@ -13,20 +16,9 @@ pub enum ExportFormat {
 }
 
 impl ExportFormat {
-    pub const ALL: [Self; 4] = [Self::Csv, Self::Json, Self::Ndjson, Self::Parquet];
-
     /// The name, and the ending of file names.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Csv => "csv",
-            Self::Json => "json",
-            Self::Ndjson => "ndjson",
-            Self::Parquet => "parquet",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|candidate| candidate.name() == name)
+        self.into()
     }
 
     pub fn content_type(self) -> &'static str {

@@ -2,6 +2,7 @@
 //! produces pages of rows (a file for each kind of query), and a format encodes them. Series can have any number of
 //! days; a gap is a row too, with the cause as its state and no value, which distinguishes it from a zero.
 
+mod corrections;
 mod csv;
 mod definitions;
 mod encoder;
@@ -10,6 +11,7 @@ mod json;
 mod latest;
 mod parquet;
 mod query;
+mod redactions;
 mod runs;
 mod series_pages;
 mod series_row;
@@ -17,7 +19,10 @@ mod table;
 
 use std::sync::Arc;
 
-use super::{catalogue::Catalogue, error::QueryError, latest::LatestQuery, runs::RunsQuery};
+use super::{
+    catalogue::Catalogue, corrections::CorrectionsQuery, error::QueryError, latest::LatestQuery,
+    runs::RunsQuery,
+};
 use crate::{blocking::block_in_place_if_large, collect::Context};
 pub use csv::CsvOptions;
 use encoder::Encoder;
@@ -85,6 +90,26 @@ impl Export {
     /// When the store fails.
     pub async fn runs(context: Context, query: RunsQuery, format: ExportFormat) -> Result<Self, QueryError> {
         Self::start(Box::new(runs::RunPages::new(context, query)), format).await
+    }
+
+    /// All corrections that match the query, newest first; the limit of a page does not apply.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn corrections(
+        context: Context,
+        query: CorrectionsQuery,
+        format: ExportFormat,
+    ) -> Result<Self, QueryError> {
+        Self::start(Box::new(corrections::CorrectionPages::new(context, query)), format).await
+    }
+
+    /// The log of redactions, newest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn redactions(context: &Context, format: ExportFormat) -> Result<Self, QueryError> {
+        Self::start(Box::new(redactions::pages(super::redactions::redactions(context).await?)), format).await
     }
 
     /// Reads the first page, so that an unreachable store is noticed before a status or a header is sent.

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
+use strum::IntoEnumIterator;
 use utoipa::{ToSchema, openapi::Object};
 
 use crate::{
@@ -56,9 +57,9 @@ pub(super) async fn alerts_health(context: &Context) -> Result<AlertsHealth, Que
     let states = store.alert_states().await?;
     let NotificationCounts { pending, delivered, given_up, oldest_pending_at } =
         store.notification_counts().await?;
-    let firing = |(severity, _): (&'static str, AlertSeverity)| SeverityCount {
-        severity,
-        alerts: states.iter().filter(|state| fires_as(state, severity)).count(),
+    let firing = |severity: AlertSeverity| SeverityCount {
+        severity: severity.name(),
+        alerts: states.iter().filter(|state| fires_as(state, severity.name())).count(),
     };
     let in_state = |status: AlertStatus| StateCount {
         state: status.name(),
@@ -66,8 +67,8 @@ pub(super) async fn alerts_health(context: &Context) -> Result<AlertsHealth, Que
     };
     Ok(AlertsHealth {
         is_evaluated: store.is_taken(&LockName::Alerts).await?,
-        firing: AlertSeverity::ALL.map(firing).into(),
-        states: AlertStatus::ALL.map(in_state).into(),
+        firing: AlertSeverity::iter().map(firing).collect(),
+        states: AlertStatus::iter().map(in_state).collect(),
         notifications: NotificationsHealth { pending, oldest_pending_at, delivered, given_up },
     })
 }
@@ -78,9 +79,9 @@ fn fires_as(state: &AlertState, severity: &str) -> bool {
 }
 
 fn severities() -> Object {
-    words(AlertSeverity::ALL.map(|(name, _)| name))
+    words(AlertSeverity::iter().map(AlertSeverity::name))
 }
 
 fn statuses() -> Object {
-    words(AlertStatus::ALL.map(AlertStatus::name))
+    words(AlertStatus::iter().map(AlertStatus::name))
 }

@@ -15,7 +15,7 @@ pub struct PlatformHealth {
     /// How old the state is of the part of the platform that lags most, in seconds; 0 where none lags, null where that cannot
     /// be told.
     pub lag_seconds: Option<i64>,
-    /// Why it lags, or why that cannot be told.
+    /// Why it lags, or why its lag cannot be determined.
     pub explanation: Option<String>,
 }
 

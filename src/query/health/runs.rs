@@ -14,7 +14,7 @@ pub struct RunsHealth {
     /// How many of the newest collections failed one after the other: nothing was recorded. One that recorded a part ends the
     /// row.
     pub consecutive_failures: usize,
-    /// How long the newest collection took that recorded something; null: none did in 30 days.
+    /// The duration of the newest collection that recorded a value, in seconds; null if none did in 30 days.
     pub last_duration_seconds: Option<f64>,
     pub last_7_days: RunsWindow,
     pub last_30_days: RunsWindow,
@@ -194,7 +194,7 @@ mod tests {
         };
         assert_eq!(row(&[Failed, Failed, Partial, Failed], false), 2);
         assert_eq!(row(&[Completed, Failed], false), 0);
-        assert_eq!(row(&[Running, Failed, Failed], false), 2, "the run at work has not ended");
+        assert_eq!(row(&[Running, Failed, Failed], false), 2, "the running run has not ended");
         assert_eq!(row(&[Running, Failed, Failed], true), 3, "its process is gone");
     }
 

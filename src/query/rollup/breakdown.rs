@@ -1,5 +1,5 @@
 //! Breakdowns: the sum of the days for each label. Labels that were in "other" on some day stay there, because they
-//! were not recorded; then the sums of the labels and their number are lower bounds.
+//! were not recorded; then the sums of the labels are incomplete and their number is a lower bound.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,8 @@ pub(super) const MAX_NAMED: usize = 1000;
 pub(in crate::query) struct LabelSums {
     labels: BTreeMap<String, Decimal>,
     bytes: usize,
-    other_labels: Decimal,
+    /// Whether a day had labels that were not recorded by name. They may be those that other days name.
+    has_unnamed: bool,
     other_value: Decimal,
     total: Decimal,
     unlabelled: Decimal,
@@ -39,7 +40,7 @@ impl LabelSums {
         }
         let other = |part: &str| metadata.get("other").and_then(|other| other.get(part)).and_then(number);
         let labels = other("labels").ok_or_else(|| lacks("other"))?;
-        self.other_labels = std::mem::take(&mut self.other_labels).max(labels);
+        self.has_unnamed |= !labels.is_zero();
         self.other_value = &self.other_value + &other("value").ok_or_else(|| lacks("other"))?;
         self.total = &self.total + &required(day, "total")?;
         self.unlabelled = &self.unlabelled + &required(day, "unlabelled")?;
@@ -64,20 +65,21 @@ impl LabelSums {
     }
 
     pub fn finish(self) -> Rolled {
-        let lower_bound = !self.other_labels.is_zero();
+        let lower_bound = self.has_unnamed;
         let distinct = Decimal::from(i64::try_from(self.labels.len()).unwrap_or(i64::MAX));
         let distinct = distinct.max(self.on_one_day.clone());
-        let metadata = Some(self.metadata(lower_bound));
+        let metadata = Some(self.metadata(&distinct, lower_bound));
         Rolled { metadata, lower_bound, ..Rolled::of(distinct) }
     }
 
-    /// The breakdown in the shape of a record: the largest labels by name, the sum of the others in "other".
-    fn metadata(self, lower_bounds: bool) -> Map<String, Value> {
+    /// The breakdown in the shape of a record: the largest labels by name, and the sum of the others in "other". The number of labels
+    /// in "other" is `distinct`, the number of labels that are known to be different, less those that are named.
+    fn metadata(self, distinct: &Decimal, is_incomplete: bool) -> Map<String, Value> {
         let mut sorted: Vec<_> = self.labels.into_iter().collect();
         sorted.sort_by(|(a_label, a), (b_label, b)| b.cmp(a).then_with(|| a_label.cmp(b_label)));
         let unnamed = sorted.split_off(sorted.len().min(MAX_NAMED));
-        let labels = Decimal::from(i64::try_from(unnamed.len()).unwrap_or(i64::MAX));
-        let other_labels = &self.other_labels + &labels;
+        let named = Decimal::from(i64::try_from(sorted.len()).unwrap_or(i64::MAX));
+        let other_labels = distinct - &named;
         let other_value = unnamed.iter().fold(self.other_value, |sum, (_, count)| &sum + count);
         let named: Map<_, _> = sorted.into_iter().map(|(label, sum)| (label, sum.to_json())).collect();
         let mut metadata = Map::new();
@@ -85,7 +87,7 @@ impl LabelSums {
         metadata.insert("other".to_owned(), json!({"labels": other_labels, "value": other_value}));
         metadata.insert("total".to_owned(), self.total.to_json());
         metadata.insert("unlabelled".to_owned(), self.unlabelled.to_json());
-        metadata.insert("lower_bounds".to_owned(), lower_bounds.into());
+        metadata.insert("incomplete".to_owned(), is_incomplete.into());
         metadata
     }
 }

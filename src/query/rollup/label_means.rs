@@ -34,7 +34,8 @@ impl Sample {
 pub(in crate::query) struct LabelMeans {
     labels: BTreeMap<String, Sample>,
     bytes: usize,
-    other_labels: Decimal,
+    /// Whether a day had labels that were not recorded by name. They may be those that other days name.
+    has_unnamed: bool,
     other: Sample,
     all: Sample,
     unlabelled: Decimal,
@@ -58,7 +59,7 @@ impl LabelMeans {
             let number = metadata.get("other").and_then(|other| other.get(part)).and_then(number);
             number.ok_or_else(|| lacks("other"))
         };
-        self.other_labels = std::mem::take(&mut self.other_labels).max(other("labels")?);
+        self.has_unnamed |= !other("labels")?.is_zero();
         self.other.add(&Sample { sum: other("sum")?, size: other("sample_size")? });
         self.all.add(&Sample { sum: required(day, "sum")?, size: required(day, "sample_size")? });
         self.unlabelled = &self.unlabelled + &required(day, "unlabelled")?;
@@ -82,19 +83,20 @@ impl LabelMeans {
     }
 
     pub fn finish(self) -> Rolled {
-        let lower_bound = !self.other_labels.is_zero();
+        let lower_bound = self.has_unnamed;
         let distinct = Decimal::from(i64::try_from(self.labels.len()).unwrap_or(i64::MAX));
         let distinct = distinct.max(self.on_one_day.clone());
-        let metadata = Some(self.metadata(lower_bound));
+        let metadata = Some(self.metadata(&distinct, lower_bound));
         Rolled { metadata, lower_bound, ..Rolled::of(distinct) }
     }
 
-    /// In the shape of a record: the labels with the most values by name, the others together.
-    fn metadata(self, lower_bounds: bool) -> Map<String, Value> {
+    /// In the shape of a record: the labels with the most values by name, and the others together. Their number of labels is
+    /// `distinct`, the number of labels that are known to be different, less those that are named.
+    fn metadata(self, distinct: &Decimal, is_incomplete: bool) -> Map<String, Value> {
         let mut sorted: Vec<_> = self.labels.into_iter().collect();
         sorted.sort_by(|(a_label, a), (b_label, b)| b.size.cmp(&a.size).then_with(|| a_label.cmp(b_label)));
         let unnamed = sorted.split_off(sorted.len().min(MAX_NAMED));
-        let labels = Decimal::from(i64::try_from(unnamed.len()).unwrap_or(i64::MAX));
+        let named = Decimal::from(i64::try_from(sorted.len()).unwrap_or(i64::MAX));
         let mut other = self.other;
         unnamed.iter().for_each(|(_, sample)| other.add(sample));
         let each = |value: fn(&Sample) -> Decimal| {
@@ -106,7 +108,7 @@ impl LabelMeans {
         metadata.insert("breakdown".to_owned(), each(Sample::mean));
         metadata.insert("sums".to_owned(), each(|sample| sample.sum.clone()));
         metadata.insert("sample_sizes".to_owned(), each(|sample| sample.size.clone()));
-        let labels = &self.other_labels + &labels;
+        let labels = distinct - &named;
         metadata.insert(
             "other".to_owned(),
             json!({"labels": labels, "value": other.mean(), "sum": other.sum, "sample_size": other.size}),
@@ -115,7 +117,7 @@ impl LabelMeans {
         metadata.insert("sum".to_owned(), self.all.sum.to_json());
         metadata.insert("sample_size".to_owned(), self.all.size.to_json());
         metadata.insert("unlabelled".to_owned(), self.unlabelled.to_json());
-        metadata.insert("lower_bounds".to_owned(), lower_bounds.into());
+        metadata.insert("incomplete".to_owned(), is_incomplete.into());
         metadata
     }
 }

@@ -1,13 +1,15 @@
 //! How the values of a metric over several days become one, by its definition.
 
 use serde::Serialize;
+use strum::IntoStaticStr;
 use utoipa::ToSchema;
 
-use crate::metric::{AddsUp, Definition, Kind, LabelFold, Measure, Phase, QueryShape};
+use crate::metric::{AddsUp, Definition, Kind, LabelFold, Measure, Phase, QueryShape, Window};
 
 /// How the values of several days combine into one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum RollUp {
     /// The last recorded value (for stocks).
     Last,
@@ -59,18 +61,7 @@ impl RollUp {
     }
 
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Last => "last",
-            Self::Sum => "sum",
-            Self::Average => "average",
-            Self::Minimum => "minimum",
-            Self::Maximum => "maximum",
-            Self::Percentage => "percentage",
-            Self::Merge => "merge",
-            Self::MergeAverages => "merge_averages",
-            Self::Formula => "formula",
-            Self::Never => "never",
-        }
+        self.into()
     }
 
     /// Whether the metadata of the records are part of the sum.
@@ -81,7 +72,7 @@ impl RollUp {
     /// The name of the kind, for the message about a bucket with values of two kinds.
     pub(in crate::query) fn noun(self) -> &'static str {
         match self {
-            Self::Last => "stocks, of which the last counts",
+            Self::Last => "stocks, whose last value counts",
             Self::Sum => "flows, which add up",
             Self::Average => "averages",
             Self::Minimum => "minima",
@@ -108,6 +99,14 @@ pub(in crate::query) fn never_reason(definition: &Definition) -> &'static str {
         }
         Measure::Breakdown(_) => {
             "distinct counts by label do not add up: a value of two days would count twice; request daily values"
+        }
+        Measure::Distinct { window: Window::ToDate(_), .. } => {
+            "distinct counts do not add up: an actor who is active on two days would count twice; request daily values: that of \
+             the last day of a week or month is that of the whole one"
+        }
+        Measure::Growth { .. } => {
+            "the actors of several windows do not add up: an actor who is retained on two days would count twice; request daily \
+             values: with `window_days = 7`, that of a Sunday is that of its week"
         }
         _ => NEVER,
     }

@@ -8,7 +8,11 @@ use serde_json::{Map, Value};
 
 use super::{rolled::Rolled, *};
 use crate::{
-    metric::{Decimal, Moments, Provenance, TopLabels},
+    collect::sample,
+    metric::{
+        Breakdown, ColumnSum, Decimal, Definition, LabelFold, Measure, MetricType, Moments, Phase,
+        Provenance, Quantile, Tally, TopLabels, TopMeans,
+    },
     query::values::number,
     store::RecordedDay,
 };
@@ -69,6 +73,35 @@ fn breakdown_day(offset: usize, counts: &BTreeMap<String, i64>, top: usize) -> R
     day(offset, &i64::try_from(labels.labels).unwrap().into(), fields)
 }
 
+fn breakdown(phase: Phase, fold: LabelFold) -> Definition {
+    let (rows, column) = (sample::rows(), "genre".to_owned());
+    let measure = Measure::Breakdown(Breakdown { rows, column, phase, top: 9, fold });
+    Definition { metric_type: MetricType::Aggregate, ..sample::stored("genres", measure).definition }
+}
+
+fn added(samples: &[i64]) -> ColumnSum {
+    ColumnSum { count: i64::try_from(samples.len()).unwrap(), sum: samples.iter().sum::<i64>().into() }
+}
+
+/// The number of labels that are named, and of those that `other` counts.
+fn labels_of(rolled: &Rolled) -> Decimal {
+    let metadata = rolled.metadata.as_ref().unwrap();
+    let named = metadata["breakdown"].as_object().unwrap().len();
+    &Decimal::from(i64::try_from(named).unwrap()) + &number(&metadata["other"]["labels"]).unwrap()
+}
+
+/// A day of a breakdown of averages, as it is recorded with its `top` labels.
+fn means_day(offset: usize, samples: &BTreeMap<String, Vec<i64>>, top: usize) -> RecordedDay {
+    let mut sums: Vec<_> = samples.iter().map(|(label, samples)| (label.clone(), added(samples))).collect();
+    sums.sort_by_key(|(_, sum)| std::cmp::Reverse(sum.count));
+    let (labels, total) = (sums.len(), added(&samples.values().flatten().copied().collect::<Vec<_>>()));
+    sums.truncate(top);
+    let means = TopMeans { top: sums, labels, total, unlabelled: ColumnSum::default() };
+    let definition = breakdown(Phase::Created, LabelFold::Average("words".to_owned()));
+    let seen = definition.evaluate(&[&Tally::LabelMeans(means)]).unwrap();
+    day(offset, &seen.value, seen.metadata)
+}
+
 fn sum_of(rolled: &Rolled, part: &str) -> Decimal {
     number(&rolled.metadata.as_ref().unwrap()[part]).unwrap()
 }
@@ -121,7 +154,7 @@ proptest! {
         let all = moments(&days.concat());
         let rolled = apply(RollUp::Average, &recorded).unwrap();
         prop_assert_eq!(sum_of(&rolled, "sample_size"), Decimal::from(all.count));
-        prop_assert_eq!(rolled.value.is_some(), all.count > 0, "an average of nothing has no value");
+        prop_assert_eq!(rolled.value.is_some(), all.count > 0, "an average of no values has no value");
         prop_assert!(is_near(&rolled.value.unwrap_or_default(), &all.mean().unwrap_or_default()));
         let with_sums: Vec<_> = days.iter().enumerate().map(|(offset, samples)| {
             let mut day = average_day(offset, samples);
@@ -178,8 +211,70 @@ proptest! {
         prop_assert_eq!(sum_of(&rolled, "total"), Decimal::from(all.values().sum::<i64>()));
         prop_assert_eq!(&named + &other, sum_of(&rolled, "total"));
         let labels = Decimal::from(i64::try_from(all.len()).unwrap());
-        let value = rolled.value.unwrap();
+        let value = rolled.value.clone().unwrap();
         prop_assert!(value == labels || (rolled.lower_bound && value < labels));
+        prop_assert_eq!(labels_of(&rolled), value);
+    }
+}
+
+proptest! {
+    #[test]
+    fn means_by_label_are_those_of_all_samples_or_incomplete(
+        days in prop::collection::vec(
+            prop::collection::btree_map("[a-d]", prop::collection::vec(-50i64..50, 1..5), 0..5), 1..8,
+        ),
+        top in 1usize..5,
+    ) {
+        let recorded: Vec<_> =
+            days.iter().enumerate().map(|(offset, samples)| means_day(offset, samples, top)).collect();
+        let mut all = BTreeMap::<&str, Vec<i64>>::new();
+        for (label, samples) in days.iter().flatten() {
+            all.entry(label).or_default().extend(samples);
+        }
+        let whole = added(&all.values().flatten().copied().collect::<Vec<_>>());
+        let rolled = apply(RollUp::MergeAverages, &recorded).unwrap();
+        prop_assert_eq!(sum_of(&rolled, "sum"), whole.sum.clone());
+        prop_assert_eq!(sum_of(&rolled, "total"), whole.mean());
+        let metadata = rolled.metadata.as_ref().unwrap();
+        let is_incomplete = days.iter().any(|samples| samples.len() > top);
+        prop_assert_eq!(&metadata["incomplete"], &Value::from(is_incomplete));
+        prop_assert_eq!(rolled.lower_bound, is_incomplete);
+        prop_assert_eq!(labels_of(&rolled), rolled.value.clone().unwrap());
+        let mut named = number(&metadata["other"]["sum"]).unwrap();
+        for (label, sum) in metadata["sums"].as_object().unwrap() {
+            named = &named + &number(sum).unwrap();
+            if !is_incomplete {
+                let whole = added(&all[label.as_str()]);
+                prop_assert_eq!(number(&metadata["breakdown"][label]).unwrap(), whole.mean());
+                prop_assert_eq!(number(&metadata["sample_sizes"][label]).unwrap(), Decimal::from(whole.count));
+            }
+        }
+        prop_assert_eq!(named, whole.sum);
+    }
+}
+
+#[test]
+fn a_measure_decides_how_its_days_combine() {
+    let of_column = |measure: fn(crate::metric::Rows, String) -> Measure| {
+        let measure = measure(sample::rows(), "words".to_owned());
+        Definition { metric_type: MetricType::Average, ..sample::stored("words", measure).definition }
+    };
+    let quantile =
+        |rows, column| Measure::Quantile { rows, column, quantile: Quantile::MEDIAN, window_days: 1 };
+    let words = || "words".to_owned();
+    for (definition, expected) in [
+        (of_column(|rows, column| Measure::Minimum { rows, column }), RollUp::Minimum),
+        (of_column(|rows, column| Measure::Maximum { rows, column }), RollUp::Maximum),
+        (of_column(|rows, column| Measure::Average { rows, column }), RollUp::Average),
+        (of_column(quantile), RollUp::Never),
+        (breakdown(Phase::Created, LabelFold::Rows), RollUp::Merge),
+        (breakdown(Phase::Created, LabelFold::Sum(words())), RollUp::Merge),
+        (breakdown(Phase::Created, LabelFold::Average(words())), RollUp::MergeAverages),
+        (breakdown(Phase::Created, LabelFold::Distinct(words())), RollUp::Never),
+        (breakdown(Phase::Existing, LabelFold::Average(words())), RollUp::Last),
+        (breakdown(Phase::Existing, LabelFold::Rows), RollUp::Last),
+    ] {
+        assert_eq!(RollUp::of(&definition), expected, "{definition:?}");
     }
 }
 

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use strum::{EnumIter, EnumString, IntoStaticStr};
 use uuid::Uuid;
 
 use super::NewNotification;
 use crate::store::StoreError;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum AlertStatus {
     /// The condition does not hold.
     Normal,
@@ -25,22 +27,8 @@ pub enum AlertStatus {
 }
 
 impl AlertStatus {
-    pub const ALL: [Self; 6] =
-        [Self::Normal, Self::Pending, Self::Firing, Self::Resolved, Self::NoData, Self::Error];
-
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Normal => "normal",
-            Self::Pending => "pending",
-            Self::Firing => "firing",
-            Self::Resolved => "resolved",
-            Self::NoData => "no_data",
-            Self::Error => "error",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|candidate| candidate.name() == name)
+        self.into()
     }
 }
 

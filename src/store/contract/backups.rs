@@ -22,6 +22,8 @@ pub struct StoreContents {
     pub definition_versions: u64,
     /// Revisions of recorded values.
     pub revisions: u64,
+    /// Entries of the log of redactions.
+    pub redactions: u64,
 }
 
 /// The records of a metric.
@@ -47,7 +49,7 @@ pub trait Backups: Send + Sync {
     fn copy_format(&self) -> String;
 
     /// What keeps the store from being copied on this machine: a program that is missing or too old.
-    async fn copy_obstacle(&self) -> Option<String>;
+    async fn copy_problem(&self) -> Option<String>;
 
     /// Copies the store into `file`, which does not exist yet, and reads the copy back. Other processes may write meanwhile: the
     /// copy is one state of the store.
@@ -85,11 +87,11 @@ impl ContentsSum {
         }
     }
 
-    /// `counts` are those of runs, of versions of definitions, and of revisions.
-    pub fn finish(mut self, counts: [i64; 3]) -> StoreContents {
+    /// `counts` are those of runs, of versions of definitions, of revisions and of redactions.
+    pub fn finish(mut self, counts: [i64; 4]) -> StoreContents {
         self.end_metric();
-        let [runs, definition_versions, revisions] = counts.map(i64::unsigned_abs);
-        StoreContents { runs, definition_versions, revisions, ..self.contents }
+        let [runs, definition_versions, revisions, redactions] = counts.map(i64::unsigned_abs);
+        StoreContents { runs, definition_versions, revisions, redactions, ..self.contents }
     }
 
     fn end_metric(&mut self) {

@@ -35,6 +35,8 @@ pub struct CronJob {
     pub schedule: String,
     pub command: String,
     pub is_active: bool,
+    /// What pg_cron says of its newest run, if that failed.
+    pub failure: Option<String>,
 }
 
 #[async_trait]

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use strum::{EnumIter, EnumString, IntoStaticStr};
 
 use crate::{
     metric::{Definition, MetricKey},
@@ -9,7 +10,8 @@ use crate::{
 };
 
 /// The origin of a definition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Origin {
     /// `daymark.toml` or the preset: `daymark apply` brings it in line with them.
     File,
@@ -84,17 +86,8 @@ pub trait Definitions: Send + Sync {
 }
 
 impl Origin {
-    pub const ALL: [Self; 2] = [Self::File, Self::Api];
-
     pub fn name(self) -> &'static str {
-        match self {
-            Self::File => "file",
-            Self::Api => "api",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|origin| origin.name() == name)
+        self.into()
     }
 }
 

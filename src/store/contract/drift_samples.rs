@@ -13,8 +13,8 @@ use crate::{
 pub struct DriftSample {
     pub date: Date,
     pub key: MetricKey,
-    /// The recorded value.
-    pub recorded: Decimal,
+    /// The value that was in force at `recounted_at`: that of the record, or of its correction. Its column is called `recorded`.
+    pub in_force: Decimal,
     /// The value from the rows of the platform at `recounted_at`.
     pub recounted: Decimal,
     pub recounted_at: Timestamp,

@@ -1,12 +1,19 @@
-//! Events: the outbox. The events of a commit are written in the commit's own transaction and are delivered later.
+//! Events: the outbox. The events of a commit are written in the commit's own transaction, so that a later consumer misses none.
+//!
+//! No part of Daymark reads them yet: notifications come from the rules of alerts and are queued in `notifications`; open pages and the
+//! scheduler learn of a commit from the store version. Events are as immutable as records and are never deleted. Their number grows
+//! with the record: one for each day that a run records, one for each run that ends, one for each change of definitions, and one for each
+//! batch of corrections.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+use strum::{EnumIter, EnumString, IntoStaticStr};
 
 use crate::store::StoreError;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum EventKind {
     /// A day got records: `date`, `collection_id`, and how many `records`.
     DayRecorded,
@@ -22,28 +29,8 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    pub const ALL: [Self; 6] = [
-        Self::DayRecorded,
-        Self::RunCompleted,
-        Self::RunPartial,
-        Self::RunFailed,
-        Self::DefinitionsChanged,
-        Self::ValuesCorrected,
-    ];
-
     pub fn name(self) -> &'static str {
-        match self {
-            Self::DayRecorded => "day_recorded",
-            Self::RunCompleted => "run_completed",
-            Self::RunPartial => "run_partial",
-            Self::RunFailed => "run_failed",
-            Self::DefinitionsChanged => "definitions_changed",
-            Self::ValuesCorrected => "values_corrected",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|candidate| candidate.name() == name)
+        self.into()
     }
 }
 

@@ -94,6 +94,8 @@ pub struct InstalledFunctions {
     pub problems: Vec<String>,
     /// Whether they are what would be installed now.
     pub is_current: bool,
+    /// Whether this role may compare them with the definitions in the store, which a role that only records may not.
+    pub may_check: bool,
 }
 
 #[async_trait]

@@ -1,16 +1,33 @@
-//! Jobs: requested collections and backfills. A job is kept when its process ends, so that a client can read its status
+//! Jobs: requested collections, backfills and restatements. A job is kept when its process ends, so that a client can read its status
 //! later.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+use strum::{EnumIter, EnumString, IntoStaticStr};
 use uuid::Uuid;
 
-use super::{RunKind, Trigger};
+use super::Trigger;
 use crate::store::{StoreError, row};
 
+/// What a job does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum JobKind {
+    Collect,
+    Backfill,
+    Restate,
+}
+
+impl JobKind {
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+}
+
 /// A job only ever moves forwards: from `Queued` to `Running` to one of the others, or from `Queued` to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum JobStatus {
     Queued,
     Running,
@@ -24,30 +41,8 @@ pub enum JobStatus {
 }
 
 impl JobStatus {
-    pub const ALL: [Self; 7] = [
-        Self::Queued,
-        Self::Running,
-        Self::Completed,
-        Self::Partial,
-        Self::Failed,
-        Self::Busy,
-        Self::Interrupted,
-    ];
-
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Running => "running",
-            Self::Completed => "completed",
-            Self::Partial => "partial",
-            Self::Failed => "failed",
-            Self::Busy => "busy",
-            Self::Interrupted => "interrupted",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|candidate| candidate.name() == name)
+        self.into()
     }
 
     pub fn is_finished(self) -> bool {
@@ -59,7 +54,7 @@ impl JobStatus {
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewJob {
     pub id: Uuid,
-    pub kind: RunKind,
+    pub kind: JobKind,
     /// The parameters of the work, such as dates and metrics: at most 64 KiB of JSON.
     pub spec: Map<String, Value>,
     pub trigger: Trigger,
@@ -74,7 +69,7 @@ pub struct NewJob {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Job {
     pub id: Uuid,
-    pub kind: RunKind,
+    pub kind: JobKind,
     pub spec: Map<String, Value>,
     pub trigger: Trigger,
     pub actor: String,

@@ -1,7 +1,7 @@
 //! Judgements of records, beside them: derived, so that they may be deleted and made again at any time.
 
 use async_trait::async_trait;
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 use serde::Serialize;
 
 use crate::{
@@ -27,8 +27,14 @@ pub struct Anomaly {
 
 #[async_trait]
 pub trait Judgements: Send + Sync {
-    /// Writes judgements over earlier ones of the same records, except over those of a later version of the judge.
-    async fn write_judgements(&self, judged: &[JudgedDay]) -> Result<(), StoreError>;
+    /// Writes judgements over earlier ones of the same records, whichever version of the judge made these. `known_until` is
+    /// [`super::Revisions::newest_revision`] from before the values were read: a day whose value or history was corrected since is left
+    /// out, and stays unjudged.
+    async fn write_judgements(
+        &self,
+        judged: &[JudgedDay],
+        known_until: Option<Timestamp>,
+    ) -> Result<(), StoreError>;
 
     /// The first `limit` records that `judge_version` or a later version has not judged, by category, type and date. Its time
     /// grows with the number of records.

@@ -11,6 +11,9 @@ pub trait Keys: Send + Sync {
     /// Every API key, revoked ones included, oldest first.
     async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError>;
 
+    /// Whether there is any API key, also one that is revoked or cannot be read.
+    async fn has_api_keys(&self) -> Result<bool, StoreError>;
+
     /// The API key, if this tenant has it.
     async fn api_key(&self, id: Uuid) -> Result<Option<ApiKey>, StoreError>;
 

@@ -16,6 +16,7 @@ mod judgements;
 mod keys;
 mod notifications;
 mod records;
+mod redactions;
 mod revisions;
 mod run;
 mod runs;
@@ -42,7 +43,7 @@ pub use functions::{
     FirstRowQuery, FunctionCalendar, FunctionMetric, FunctionPlace, FunctionSpec, Functions,
     InstalledFunctions, RecordingTask,
 };
-pub use jobs::{Job, JobEnd, JobFilter, JobStatus, Jobs, NewJob};
+pub use jobs::{Job, JobEnd, JobFilter, JobKind, JobStatus, Jobs, NewJob};
 pub(super) use judgements::JudgementRow;
 pub use judgements::{Anomaly, JudgedDay, Judgements};
 pub use keys::Keys;
@@ -54,9 +55,13 @@ pub use records::{
     AskedMetric, Latest, MOST_SKIPPED, RecordedDay, RecordedDays, Records, SeriesDays, SeriesQuestion,
     SeriesRows, ValueCorrection, ValuesAsked,
 };
+pub use redactions::{
+    LabelFindings, LabelRedactions, LeftPlaces, NewRedaction, RedactedMetric, RedactedPlaces, RedactedTexts,
+    Redaction, Redactions, ReturnedLabel,
+};
 pub use revisions::{
-    NewRevision, Revision, RevisionBasis, RevisionBatch, RevisionEffect, RevisionFilter, RevisionPosition,
-    Revisions,
+    LastRevision, NewRevision, Revision, RevisionBasis, RevisionBatch, RevisionEffect, RevisionFilter,
+    RevisionPosition, Revisions,
 };
 pub use run::{LockName, LoggedRun, NewRun, Run, RunKind, RunOutcome, RunStatus, Trigger};
 pub use runs::{Held, INCOMPLETE_BACKFILLS, INCOMPLETE_PER_DAY, RunFilter, Runs};

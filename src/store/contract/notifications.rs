@@ -3,11 +3,13 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+use strum::{EnumIter, EnumString, IntoStaticStr};
 use uuid::Uuid;
 
 use crate::store::StoreError;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum NotificationKind {
     /// Alerts that fire.
     Firing,
@@ -20,23 +22,13 @@ pub enum NotificationKind {
 }
 
 impl NotificationKind {
-    pub const ALL: [Self; 4] = [Self::Firing, Self::Resolved, Self::Test, Self::Heartbeat];
-
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Firing => "firing",
-            Self::Resolved => "resolved",
-            Self::Test => "test",
-            Self::Heartbeat => "heartbeat",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|candidate| candidate.name() == name)
+        self.into()
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum NotificationStatus {
     /// It is still to be delivered.
     Pending,
@@ -46,18 +38,8 @@ pub enum NotificationStatus {
 }
 
 impl NotificationStatus {
-    pub const ALL: [Self; 3] = [Self::Pending, Self::Delivered, Self::GivenUp];
-
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Delivered => "delivered",
-            Self::GivenUp => "given_up",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|candidate| candidate.name() == name)
+        self.into()
     }
 }
 
@@ -187,7 +169,7 @@ pub trait Notifications: Send + Sync {
 
     /// Writes an attempt, and what becomes of its notification if that is pending. Where it is tried again, the pending ones
     /// behind it that were written before the attempt wait as long.
-    async fn note_attempt(&self, outcome: &DeliveryOutcome) -> Result<(), StoreError>;
+    async fn record_attempt(&self, outcome: &DeliveryOutcome) -> Result<(), StoreError>;
 
     /// Writes a notification together with its only attempt, after which it is delivered or given up.
     async fn add_attempted(

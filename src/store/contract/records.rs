@@ -91,7 +91,7 @@ pub struct ValueCorrection {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Latest {
     pub record: Record,
-    /// The values 1 day, 7 days and a calendar month before the record's date, where they are recorded and of something. A month before
+    /// The values 1 day, 7 days and a calendar month before the record's date, if they are recorded and have a value. A month before
     /// 31 March is the last day of February.
     pub day_before: Option<Decimal>,
     pub week_before: Option<Decimal>,
@@ -110,6 +110,13 @@ pub trait Records: Send + Sync {
 
     /// The first and the last recorded day.
     async fn recorded_span(&self) -> Result<Option<(Date, Date)>, StoreError>;
+
+    /// Waits until every commit of records and revisions whose time is at or before `instant` has ended, so that what was known at that
+    /// instant no longer changes.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsettled`] when one is still under way after the store's retries.
+    async fn settle(&self, instant: Timestamp) -> Result<(), StoreError>;
 
     /// When the newest record was read: the latest `collection_timestamp`.
     async fn last_cut(&self) -> Result<Option<Timestamp>, StoreError>;

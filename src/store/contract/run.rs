@@ -4,30 +4,24 @@ use std::fmt;
 
 use jiff::{Timestamp, civil::Date};
 use serde_json::{Map, Value};
+use strum::{EnumIter, EnumString, IntoStaticStr};
 use uuid::Uuid;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum RunKind {
     Collect,
     Backfill,
 }
 
 impl RunKind {
-    pub const ALL: [Self; 2] = [Self::Collect, Self::Backfill];
-
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Collect => "collect",
-            Self::Backfill => "backfill",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|candidate| candidate.name() == name)
+        self.into()
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum RunStatus {
     Running,
     Completed,
@@ -38,24 +32,14 @@ pub enum RunStatus {
 }
 
 impl RunStatus {
-    pub const ALL: [Self; 4] = [Self::Running, Self::Completed, Self::Partial, Self::Failed];
-
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Completed => "completed",
-            Self::Partial => "partial",
-            Self::Failed => "failed",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|candidate| candidate.name() == name)
+        self.into()
     }
 }
 
 /// Why a run or a job was started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Trigger {
     /// A schedule, cron's or Daymark's own.
     Schedule,
@@ -68,19 +52,8 @@ pub enum Trigger {
 }
 
 impl Trigger {
-    pub const ALL: [Self; 4] = [Self::Schedule, Self::Api, Self::Cli, Self::CatchUp];
-
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Schedule => "schedule",
-            Self::Api => "api",
-            Self::Cli => "cli",
-            Self::CatchUp => "catch_up",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|candidate| candidate.name() == name)
+        self.into()
     }
 }
 
@@ -149,6 +122,8 @@ pub enum LockName {
     /// Collecting this day.
     Day(Date),
     Backfill,
+    /// Reading recorded days again and correcting those that differ.
+    Restate,
     /// Collecting on a schedule.
     Leader,
     /// Evaluating the rules of alerts and delivering notifications.
@@ -160,6 +135,7 @@ impl fmt::Display for LockName {
         match self {
             Self::Day(date) => write!(formatter, "day-{date}"),
             Self::Backfill => formatter.write_str("backfill"),
+            Self::Restate => formatter.write_str("restate"),
             Self::Leader => formatter.write_str("leader"),
             Self::Alerts => formatter.write_str("alerts"),
         }

@@ -1,7 +1,7 @@
 //! The state of the schedule that all instances share: which of them leads, and whether collecting is paused.
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::store::StoreError;
@@ -52,7 +52,17 @@ pub struct ScheduleState {
     pub last_pause: Option<Pause>,
 }
 
+/// How long a leader, which writes a heartbeat every minute, may write none before it is reported as hanging. A statement without an answer takes
+/// it five minutes at most.
+const SILENT_AFTER: SignedDuration = SignedDuration::from_mins(6);
+
 impl ScheduleState {
+    /// Whether a process holds the leader's lock and writes no heartbeats.
+    pub fn is_silent(&self, now: Timestamp) -> bool {
+        let has_stopped = |leader: &Leader| now.duration_since(leader.seen_at) > SILENT_AFTER;
+        self.is_led && self.leader.as_ref().is_some_and(has_stopped)
+    }
+
     /// The pause that holds at `now`.
     pub fn pause(&self, now: Timestamp) -> Option<&Pause> {
         self.last_pause.as_ref().filter(|pause| pause.is_active(now))
@@ -74,4 +84,20 @@ pub trait Schedules: Send + Sync {
 
     /// Ends the pauses that hold. `false` when none did.
     async fn end_pause(&self, at: Timestamp, by: &str) -> Result<bool, StoreError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leader_without_heartbeats_is_silent_while_it_holds_the_lock() {
+        let seen_at: Timestamp = "2025-01-02T00:00:00Z".parse().unwrap();
+        let leader = Leader { host: "a".to_owned(), process_id: 1, since: seen_at, seen_at };
+        let state = ScheduleState { leader: Some(leader), is_led: true, last_pause: None };
+        let after = |minutes| seen_at + SignedDuration::from_mins(minutes);
+        assert!(!state.is_silent(after(5)));
+        assert!(state.is_silent(after(7)));
+        assert!(!ScheduleState { is_led: false, ..state }.is_silent(after(7)), "it has ended");
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Alerts, Annotations, Backups, Cron, Definitions, DriftSamples, Events, Functions, Jobs, Judgements, Keys,
-    Notifications, Records, Revisions, Runs, Schedules, SessionEnds, Tables, Upkeep,
+    Notifications, Records, Redactions, Revisions, Runs, Schedules, SessionEnds, Tables, Upkeep,
 };
 
 /// The whole contract of a store, for one tenant.
@@ -13,6 +13,7 @@ use super::{
 pub trait Store:
     Records
     + Revisions
+    + Redactions
     + Judgements
     + DriftSamples
     + Definitions
@@ -36,6 +37,7 @@ pub trait Store:
 impl<S> Store for S where
     S: Records
         + Revisions
+        + Redactions
         + Judgements
         + DriftSamples
         + Definitions

@@ -6,6 +6,7 @@ use std::cmp::Ordering;
 
 use async_trait::async_trait;
 use jiff::{Timestamp, civil::Date};
+use strum::{EnumIter, EnumString, IntoStaticStr};
 use uuid::Uuid;
 
 use crate::{metric::Decimal, store::StoreError};
@@ -14,7 +15,8 @@ use crate::{metric::Decimal, store::StoreError};
 pub const MAX_COLUMNS: usize = 50;
 
 /// A table that can be read row by row. The tenant is the store's own and no column of any of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum StoreTable {
     DailyMetrics,
     MetricDefinitions,
@@ -130,6 +132,8 @@ pub struct TableQuery {
     pub max_bytes: u64,
     /// Whether to count the rows that there are without limit and offset.
     pub count: bool,
+    /// Of [`StoreTable::DailyMetrics`]: the values that were known at this instant, without judgements, which are not kept.
+    pub as_of: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,18 +155,8 @@ pub trait Tables: Send + Sync {
 }
 
 impl StoreTable {
-    pub const ALL: [Self; 3] = [Self::DailyMetrics, Self::MetricDefinitions, Self::MetricCollectionLog];
-
     pub fn name(self) -> &'static str {
-        match self {
-            Self::DailyMetrics => "daily_metrics",
-            Self::MetricDefinitions => "metric_definitions",
-            Self::MetricCollectionLog => "metric_collection_log",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|table| table.name() == name)
+        self.into()
     }
 
     pub fn columns(self) -> &'static [StoreColumn] {

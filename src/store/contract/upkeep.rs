@@ -35,8 +35,8 @@ pub trait Upkeep: Send + Sync {
     /// The migrations that [`Upkeep::migrate`] would apply.
     async fn pending_migrations(&self) -> Result<MigrationNames, StoreError>;
 
-    /// Says that the processes which record have a simulated clock, as a demonstration's have, so that the database does not
-    /// judge their days by its own. Only the owner of the tables may, and only before the first run.
+    /// Declares that the recording processes use a simulated clock, as in a demonstration, so that the database does not compare
+    /// their days with its own clock. Only the owner of the tables may, and only before the first run.
     async fn simulate_clock(&self) -> Result<(), StoreError>;
 
     /// Whether [`Upkeep::simulate_clock`] was called, so that the database does not judge the days of records by its clock.
@@ -49,7 +49,7 @@ pub trait Upkeep: Send + Sync {
     /// tables, constraints, triggers, functions, rules, policies, privileges, the modes of files. Empty where nothing differs.
     async fn integrity(&self) -> Result<Vec<IntegrityFinding>, StoreError>;
 
-    /// What a role lacks that records, in the words of a GRANT. Empty on SQLite, which has no roles.
+    /// The privileges that the recording role lacks, in the words of a GRANT. Empty on SQLite, which has no roles.
     async fn missing_privileges(&self) -> Result<Vec<String>, StoreError>;
 
     /// The file whose file system needs space for the store; `None` where that is another machine's.

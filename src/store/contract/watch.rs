@@ -6,7 +6,7 @@ use std::sync::Arc;
 pub trait Watch: Send + Sync {
     /// A number that differs from an earlier one if anything may have been committed to the store in between, by this
     /// process or another. `None` while commits cannot be detected: no answer may be cached then. Costs microseconds.
-    fn marker(&self) -> Option<u64>;
+    fn store_version(&self) -> Option<u64>;
 }
 
 /// A watch that is shared.

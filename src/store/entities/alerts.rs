@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::notifications::add_notification;
 use crate::store::{
-    AlertState, AlertStatus, Alerts, FiredAs, NewNotification, Silence, StoreError,
+    AlertState, Alerts, FiredAs, NewNotification, Silence, StoreError,
     row::{Columns, undecodable},
     sql_store::{SqlSession, SqlStore, read_rows, retry, write},
 };
@@ -128,7 +128,7 @@ async fn write_state<S: SqlStore>(
 fn alert_state(row: &impl Columns) -> Result<AlertState, sqlx::Error> {
     Ok(AlertState {
         rule: row.get("rule")?,
-        status: row.word("state", AlertStatus::from_name)?,
+        status: row.variant("state")?,
         since: row.instant("since")?,
         started_at: row.optional_instant("started_at")?,
         summary: row.get("summary")?,

@@ -2,7 +2,10 @@
 
 use jiff::civil::Date;
 
-use super::log_entry::{finish_run, run_in};
+use super::{
+    log_entry::{finish_run, run_in},
+    redacted_labels::records_without_redacted,
+};
 use crate::{
     metric::{MetricKey, Record},
     store::{
@@ -27,6 +30,7 @@ pub(super) async fn commit<S: SqlCommits + SqlEvents>(
     {
         return Err(StoreError::RunFinished(finish.id));
     }
+    let records = &*records_without_redacted(store, &mut transaction, records).await.map_err(failed)?;
     let (written, inserted) = store.insert_records(&mut transaction, records).await.map_err(failed)?;
     // Where nothing was inserted, an earlier attempt whose answer was lost may have written the records and their events.
     let mut events = if inserted > 0 { outbox::of_records(records, &written) } else { Vec::new() };

@@ -168,7 +168,7 @@ fn stored_definition(row: &impl Columns) -> Result<StoredDefinition, sqlx::Error
         definition: definition(row)?,
         version: row.get("version")?,
         is_active: row.get("is_active")?,
-        origin: row.word("origin", Origin::from_name)?,
+        origin: row.variant("origin")?,
         created_at: row.instant("created_at")?,
     })
 }

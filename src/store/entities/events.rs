@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::store::{
-    Event, EventKind, Events, StoreError,
+    Event, Events, StoreError,
     row::Columns,
     sql_store::{SqlStore, read_rows},
 };
@@ -21,7 +21,7 @@ impl<S: SqlStore> Events for S {
 fn event(row: &impl Columns) -> Result<Event, sqlx::Error> {
     Ok(Event {
         id: row.get("id")?,
-        kind: row.word("kind", EventKind::from_name)?,
+        kind: row.variant("kind")?,
         subject: row.object("subject")?,
         created_at: row.instant("created_at")?,
     })

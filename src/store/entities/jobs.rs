@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::store::{
-    Job, JobEnd, JobFilter, JobStatus, Jobs, NewJob, RunKind, StoreError, Trigger,
+    Job, JobEnd, JobFilter, Jobs, NewJob, StoreError,
     row::{self, Columns},
     sql_store::{SqlStore, read_rows, write},
 };
@@ -80,11 +80,11 @@ impl<S: SqlStore> Jobs for S {
 fn job(row: &impl Columns) -> Result<Job, sqlx::Error> {
     Ok(Job {
         id: row.uuid("id")?,
-        kind: row.word("kind", RunKind::from_name)?,
+        kind: row.variant("kind")?,
         spec: row.object("spec")?,
-        trigger: row.word("trigger", Trigger::from_name)?,
+        trigger: row.variant("trigger")?,
         actor: row.get("actor")?,
-        status: row.word("status", JobStatus::from_name)?,
+        status: row.variant("status")?,
         created_at: row.instant("created_at")?,
         started_at: row.optional_instant("started_at")?,
         finished_at: row.optional_instant("finished_at")?,

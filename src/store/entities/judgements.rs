@@ -5,7 +5,7 @@ use jiff::{Timestamp, civil::Date};
 use serde_json::{Value, json};
 
 use crate::{
-    judgement::{Baseline, Judgement, Reason, Verdict},
+    judgement::{Baseline, Judgement},
     metric::MetricKey,
     store::{
         Anomaly, DriftSample, DriftSamples, JudgedDay, JudgementRow, Judgements, StoreError, ValuesAsked,
@@ -47,13 +47,16 @@ const SELECT_ANOMALIES: &str = "
     ORDER BY judged.metric_date DESC, judged.metric_category, judged.metric_type
     LIMIT $4";
 
-/// The end of an INSERT of judgements.
+/// Before every revision.
+const BEFORE_ALL_REVISIONS: Timestamp = Timestamp::UNIX_EPOCH;
+
+/// The end of an INSERT of judgements. It replaces those of a later version too, which a role could have made up: a judge of that
+/// version finds the days again by [`SELECT_UNJUDGED`].
 const OVER_EARLIER_JUDGEMENTS: &str = "
     ON CONFLICT (tenant_id, metric_category, metric_type, metric_date) DO UPDATE
     SET judge_version = excluded.judge_version, verdict = excluded.verdict, reason = excluded.reason,
         expected_low = excluded.expected_low, expected_high = excluded.expected_high, score = excluded.score,
-        baseline_days = excluded.baseline_days, baseline_from = excluded.baseline_from, baseline_to = excluded.baseline_to
-    WHERE daily_metric_judgements.judge_version <= excluded.judge_version";
+        baseline_days = excluded.baseline_days, baseline_from = excluded.baseline_from, baseline_to = excluded.baseline_to";
 
 /// The end of an INSERT of recounts.
 const OVER_EARLIER_RECOUNTS: &str = "
@@ -69,7 +72,11 @@ const SELECT_DRIFT_SAMPLES: &str = "
 
 #[async_trait]
 impl<S: SqlStore> Judgements for S {
-    async fn write_judgements(&self, judged: &[JudgedDay]) -> Result<(), StoreError> {
+    async fn write_judgements(
+        &self,
+        judged: &[JudgedDay],
+        known_until: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
         if judged.is_empty() {
             return Ok(());
         }
@@ -77,7 +84,8 @@ impl<S: SqlStore> Judgements for S {
         let rows =
             serde_json::to_value(&rows).map_err(|error| self.failed(sqlx::Error::Encode(error.into())))?;
         let insert = format!("{}{OVER_EARLIER_JUDGEMENTS}", S::OWN.add_judgements);
-        write(self, &self.statement(insert).bind(Argument::Json(Some(rows)))).await.map(drop)
+        let insert = self.statement(insert).bind(Argument::Json(Some(rows)));
+        write(self, &insert.bind(known_until.unwrap_or(BEFORE_ALL_REVISIONS))).await.map(drop)
     }
 
     async fn unjudged(&self, judge_version: i32, limit: i64) -> Result<Vec<(Date, MetricKey)>, StoreError> {
@@ -102,7 +110,7 @@ impl<S: SqlStore> DriftSamples for S {
                 "metric_date": sample.date,
                 "metric_type": sample.key.metric_type,
                 "metric_category": sample.key.category,
-                "recorded": sample.recorded.to_string(),
+                "recorded": sample.in_force.to_string(),
                 "recounted": sample.recounted.to_string(),
                 "recounted_at": text(sample.recounted_at),
             })
@@ -126,7 +134,7 @@ fn anomaly(row: &impl Columns) -> Result<Anomaly, sqlx::Error> {
 fn judgement(row: &impl Columns) -> Result<Judgement, sqlx::Error> {
     let reason = match row.optional_text("reason")? {
         None => None,
-        Some(_) => Some(row.word("reason", Reason::from_name)?),
+        Some(_) => Some(row.variant("reason")?),
     };
     let (from, to) = (row.optional_date("baseline_from")?, row.optional_date("baseline_to")?);
     let baseline = match from.zip(to) {
@@ -135,7 +143,7 @@ fn judgement(row: &impl Columns) -> Result<Judgement, sqlx::Error> {
     };
     Ok(Judgement {
         judge_version: row.get("judge_version")?,
-        verdict: row.word("verdict", Verdict::from_name)?,
+        verdict: row.variant("verdict")?,
         reason,
         expected: row.optional_parsed("expected_low")?.zip(row.optional_parsed("expected_high")?),
         score: row.optional_parsed("score")?,
@@ -154,7 +162,7 @@ fn drift_sample(row: &impl Columns) -> Result<DriftSample, sqlx::Error> {
     Ok(DriftSample {
         date,
         key,
-        recorded: row.parsed("recorded")?,
+        in_force: row.parsed("recorded")?,
         recounted: row.parsed("recounted")?,
         recounted_at: row.instant("recounted_at")?,
     })

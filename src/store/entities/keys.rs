@@ -5,11 +5,11 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
-    identity::{ApiKey, KeyHash, Role, Scope, Scopes},
+    identity::{ApiKey, KeyHash, Scopes},
     store::{
         Keys, StoreError,
         row::{self, Columns, undecodable},
-        sql_store::{SqlStore, retry, write},
+        sql_store::{SqlStore, read_rows, retry, write},
         statement::Argument,
     },
 };
@@ -18,6 +18,8 @@ const SELECT: &str = "
     SELECT id, name, role, scopes, hash, created_at, created_by, expires_at, revoked_at, revoked_by, last_used_at
     FROM api_keys
     WHERE tenant_id = $1";
+
+const SELECT_ANY: &str = "SELECT id FROM api_keys WHERE tenant_id = $1 LIMIT 1";
 
 const REVOKE: &str = "
     UPDATE api_keys SET revoked_at = coalesce(revoked_at, $3), revoked_by = coalesce(revoked_by, $4)
@@ -38,6 +40,11 @@ const BATCH: usize = 1000;
 impl<S: SqlStore> Keys for S {
     async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
         select(self, None).await
+    }
+
+    async fn has_api_keys(&self) -> Result<bool, StoreError> {
+        let found = read_rows(self, "api_keys", &self.statement(SELECT_ANY), |_| Ok(())).await?;
+        Ok(!found.is_empty())
     }
 
     async fn api_key(&self, id: Uuid) -> Result<Option<ApiKey>, StoreError> {
@@ -98,11 +105,11 @@ async fn select<S: SqlStore>(store: &S, id: Option<Uuid>) -> Result<Vec<ApiKey>,
 fn api_key(row: &impl Columns) -> Result<ApiKey, sqlx::Error> {
     let hash: Vec<u8> = row.get("hash")?;
     let scopes = row.names("scopes")?;
-    let scopes: Vec<_> = scopes.iter().filter_map(|name| Scope::from_name(name)).collect();
+    let scopes: Vec<_> = scopes.iter().filter_map(|name| name.parse().ok()).collect();
     Ok(ApiKey {
         id: row.uuid("id")?,
         name: row.get("name")?,
-        role: row.word("role", Role::from_name)?,
+        role: row.variant("role")?,
         scopes: Scopes::of(&scopes),
         hash: KeyHash(hash.as_slice().try_into().map_err(|error| undecodable("hash", error))?),
         created_at: row.instant("created_at")?,

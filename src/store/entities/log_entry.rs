@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::store::{
-    Finish, Run, RunKind, RunStatus, Trigger,
+    Finish, Run,
     row::Columns,
     sql_store::{SqlSession, SqlStore},
     statement::Statement,
@@ -51,16 +51,16 @@ pub(super) async fn finish_run<S: SqlStore>(
 pub(in crate::store) fn run(row: &impl Columns) -> Result<Run, sqlx::Error> {
     Ok(Run {
         id: row.uuid("id")?,
-        kind: row.word("kind", RunKind::from_name)?,
+        kind: row.variant("kind")?,
         from: row.date("collection_date")?,
         to: row.date("collection_end_date")?,
         started_at: row.instant("started_at")?,
         completed_at: row.optional_instant("completed_at")?,
-        status: row.word("status", RunStatus::from_name)?,
+        status: row.variant("status")?,
         metrics_collected: row.get("metrics_collected")?,
         error_message: row.get("error_message")?,
         error_details: row.optional_object("error_details")?,
-        trigger: row.word("trigger", Trigger::from_name)?,
+        trigger: row.variant("trigger")?,
         actor: row.get("actor")?,
         host: row.get("host")?,
         process_id: row.count("process_id")?,

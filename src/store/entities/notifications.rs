@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::store::{
     Behind, DeliveryAttempt, DeliveryOutcome, NewNotification, Notification, NotificationCounts,
-    NotificationKind, NotificationStatus, Notifications, StoreError,
+    Notifications, StoreError,
     row::Columns,
     sql_store::{SqlSession, SqlStore, read_rows, retry, write},
     statement::Statement,
@@ -87,7 +87,7 @@ impl<S: SqlStore> Notifications for S {
         read_rows(self, TABLE, &select, notification).await
     }
 
-    async fn note_attempt(&self, outcome: &DeliveryOutcome) -> Result<(), StoreError> {
+    async fn record_attempt(&self, outcome: &DeliveryOutcome) -> Result<(), StoreError> {
         retry(self, || write_attempt(self, None, outcome)).await
     }
 
@@ -214,10 +214,10 @@ fn notification(row: &impl Columns) -> Result<Notification, sqlx::Error> {
     Ok(Notification {
         id: row.uuid("id")?,
         channel: row.get("channel")?,
-        kind: row.word("kind", NotificationKind::from_name)?,
+        kind: row.variant("kind")?,
         content: row.object("content")?,
         created_at: row.instant("created_at")?,
-        status: row.word("status", NotificationStatus::from_name)?,
+        status: row.variant("status")?,
         next_attempt_at: row.optional_instant("next_attempt_at")?,
         finished_at: row.optional_instant("finished_at")?,
         attempts: row.get("attempts")?,

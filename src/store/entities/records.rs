@@ -93,6 +93,13 @@ impl<S: SqlRecords + SqlRuns + Runs> Records for S {
         Ok(found)
     }
 
+    async fn settle(&self, instant: Timestamp) -> Result<(), StoreError> {
+        let settled = || async {
+            self.is_settled(instant).await?.then_some(()).ok_or(StoreError::Unsettled { instant })
+        };
+        retry(self, settled).await
+    }
+
     async fn summary(&self, day: Date, skipped: &[Date]) -> Result<StoreSummary, StoreError> {
         let (last_run, last_completed) = last_runs(self).await?;
         let rows = retry(self, || self.count_records(day, skipped)).await?;
@@ -119,5 +126,5 @@ async fn count_corrected(store: &impl SqlStore, counts: &mut [RecordCount]) -> R
 }
 
 fn corrected_count(row: &impl Columns) -> Result<(MetricKey, Provenance, usize), sqlx::Error> {
-    Ok((metric_key(row)?, row.word("provenance", Provenance::from_name)?, row.count("corrected")?))
+    Ok((metric_key(row)?, row.variant("provenance")?, row.count("corrected")?))
 }

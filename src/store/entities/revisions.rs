@@ -1,38 +1,55 @@
 //! Revisions of recorded values.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
+use jiff::{Timestamp, civil::Date};
 use serde_json::{Value, json};
 
+use super::redacted_labels::batch_without_redacted;
 use crate::{
     metric::MetricKey,
     store::{
-        NewRevision, Revision, RevisionBasis, RevisionBatch, RevisionEffect, RevisionFilter,
+        LastRevision, NewRevision, Revision, RevisionBasis, RevisionBatch, RevisionEffect, RevisionFilter,
         RevisionPosition, Revisions, StoreError,
         from_row::key_and_date,
         outbox,
         row::{self, Columns, undecodable},
-        sql_store::{SqlEvents, SqlSession, read_rows, retry, revisions_in_force},
+        sql_store::{SqlEvents, SqlSession, is_in_force, read_rows, retry},
         statement::{Argument, Statement},
     },
 };
 
 const TABLE: &str = "metric_revisions";
 
-/// Follows a WITH clause that defines `revisions_in_force`.
-const SELECT: &str = "
+/// Columns of a revision; the condition that it is in force follows.
+const COLUMNS: &str = "
     SELECT revised.metric_date, revised.metric_type, revised.metric_category, revised.revision, revised.batch_id, revised.kind,
         CAST(revised.value AS TEXT) AS value, revised.metadata, revised.takes_back, revised.basis, revised.definition_version,
-        revised.reason, revised.author, revised.created_at, CAST(recorded.value AS TEXT) AS recorded,
-        deciding.revision IS NOT NULL AS is_in_force
+        revised.reason, revised.author, revised.created_at, CAST(recorded.value AS TEXT) AS recorded, ";
+
+const FROM: &str = " AS is_in_force
     FROM metric_revisions AS revised
     JOIN daily_metrics AS recorded
         ON recorded.tenant_id = revised.tenant_id AND recorded.metric_category = revised.metric_category
        AND recorded.metric_type = revised.metric_type AND recorded.metric_date = revised.metric_date
-    LEFT JOIN revisions_in_force AS deciding
-        ON deciding.tenant_id = revised.tenant_id AND deciding.metric_category = revised.metric_category
-       AND deciding.metric_type = revised.metric_type AND deciding.metric_date = revised.metric_date
-       AND deciding.revision = revised.revision
     WHERE revised.tenant_id = $1";
+
+const LAST: &str = "
+    SELECT newest.metric_date, newest.revision, coalesce((
+        SELECT basis = 'reconstruction' FROM metric_revisions AS taken_back
+        WHERE taken_back.tenant_id = newest.tenant_id AND taken_back.metric_category = newest.metric_category
+          AND taken_back.metric_type = newest.metric_type AND taken_back.metric_date = newest.metric_date
+          AND taken_back.revision = newest.takes_back
+    ), FALSE) AS takes_reconstruction_back
+    FROM metric_revisions AS newest
+    WHERE newest.tenant_id = $1 AND newest.metric_category = $2 AND newest.metric_type = $3
+      AND newest.metric_date BETWEEN $4 AND $5
+      AND newest.revision = (
+          SELECT max(revision) FROM metric_revisions AS of_day
+          WHERE of_day.tenant_id = newest.tenant_id AND of_day.metric_category = newest.metric_category
+            AND of_day.metric_type = newest.metric_type AND of_day.metric_date = newest.metric_date
+      )";
 
 const ORDER: &str = "
     ORDER BY revised.created_at DESC, revised.metric_category DESC, revised.metric_type DESC, revised.metric_date DESC,
@@ -46,8 +63,33 @@ impl<S: SqlEvents> Revisions for S {
             return Ok(Vec::new());
         }
         retry(self, || write_batch(self, batch)).await?;
+        renew_statistics(self, batch).await;
         let limit = i64::try_from(batch.revisions.len()).unwrap_or(i64::MAX);
         self.revisions(&RevisionFilter { batch: Some(batch.id), limit, ..RevisionFilter::default() }).await
+    }
+
+    async fn last_revisions(
+        &self,
+        metric: &MetricKey,
+        from: Date,
+        to: Date,
+    ) -> Result<BTreeMap<Date, LastRevision>, StoreError> {
+        let select =
+            self.statement(LAST).bind(&metric.category).bind(metric.metric_type.name()).bind(from).bind(to);
+        let last = |row: &S::Row| {
+            let last = LastRevision {
+                number: row.get("revision")?,
+                takes_reconstruction_back: row.get("takes_reconstruction_back")?,
+            };
+            Ok((row.date("metric_date")?, last))
+        };
+        Ok(read_rows(self, TABLE, &select, last).await?.into_iter().collect())
+    }
+
+    async fn newest_revision(&self) -> Result<Option<Timestamp>, StoreError> {
+        let select = "SELECT max(created_at) AS newest FROM metric_revisions WHERE tenant_id = $1";
+        let newest = |row: &S::Row| Ok(row.optional_instant("newest")?.map(row::to_micros));
+        Ok(read_rows(self, TABLE, &self.statement(select), newest).await?.into_iter().flatten().next())
     }
 
     async fn revisions(&self, filter: &RevisionFilter) -> Result<Vec<Revision>, StoreError> {
@@ -55,9 +97,33 @@ impl<S: SqlEvents> Revisions for S {
     }
 }
 
-/// Where nothing is inserted, an earlier attempt whose answer was lost has written the batch.
+/// The number of revisions after whose writing the statistics are renewed at once.
+const MANY_REVISIONS: usize = 50;
+
+/// After many revisions, renews the statistics of their table. PostgreSQL does that by itself within a minute or so; until then the
+/// plans that its sessions made while the table was empty would read all of the table for each revision. A failure is ignored.
+async fn renew_statistics<S: SqlEvents>(store: &S, batch: &RevisionBatch) {
+    if let (Some(analyze), true) = (S::OWN.analyze_revisions, batch.revisions.len() >= MANY_REVISIONS)
+        && let Err(error) = store.execute(&Statement::without_tenant(analyze)).await
+    {
+        tracing::debug!(%error, "the statistics of the revisions were not renewed");
+    }
+}
+
 async fn write_batch<S: SqlEvents>(store: &S, batch: &RevisionBatch) -> Result<(), StoreError> {
+    let mut transaction = store.begin().await?;
     let failed = |error| store.failed(error);
+    let batch = batch_without_redacted(store, &mut transaction, batch).await.map_err(failed)?;
+    insert_batch(store, &mut transaction, &batch).await.map_err(failed)?;
+    store.end(transaction).await
+}
+
+/// Inserts the revisions of a batch and their event. Where nothing is inserted, an earlier attempt whose answer was lost has written them.
+pub(super) async fn insert_batch<S: SqlEvents>(
+    store: &S,
+    session: &mut S::Session,
+    batch: &RevisionBatch,
+) -> Result<(), sqlx::Error> {
     let rows: Value = batch.revisions.iter().map(given).collect();
     let insert = store
         .statement(S::OWN.add_revisions)
@@ -66,12 +132,11 @@ async fn write_batch<S: SqlEvents>(store: &S, batch: &RevisionBatch) -> Result<(
         .bind(&batch.author)
         .bind(batch.made_at)
         .bind(Argument::Json(Some(rows)));
-    let mut transaction = store.begin().await?;
-    if transaction.execute(&insert).await.map_err(failed)? > 0 {
+    if session.execute(&insert).await? > 0 {
         let event = outbox::of_revisions(batch);
-        store.insert_events(&mut transaction, event.as_slice()).await.map_err(failed)?;
+        store.insert_events(session, event.as_slice()).await?;
     }
-    store.end(transaction).await
+    Ok(())
 }
 
 /// The row of a revision. Decimals are texts, so that no digit passes through a float.
@@ -85,6 +150,7 @@ fn given(revision: &NewRevision) -> Value {
         _ => None,
     };
     json!({
+        "revision": revision.number,
         "metric_date": revision.date,
         "metric_type": revision.key.metric_type,
         "metric_category": revision.key.category,
@@ -100,7 +166,8 @@ fn given(revision: &NewRevision) -> Value {
 fn select<'a, S: SqlEvents>(store: &'a S, filter: &RevisionFilter) -> Statement<'a> {
     let mut select = store.statement("");
     let as_of = filter.as_of.map(|instant| format!("${}", select.add(instant)));
-    select.push(&format!("WITH {}{SELECT}", revisions_in_force(as_of.as_deref())));
+    let is_in_force = is_in_force("revised", as_of.as_deref());
+    select.push(&format!("{COLUMNS}{is_in_force}{FROM}"));
     if let Some(instant) = as_of {
         select.push(&format!(" AND revised.created_at <= {instant}"));
     }
@@ -119,8 +186,11 @@ fn select<'a, S: SqlEvents>(store: &'a S, filter: &RevisionFilter) -> Statement<
     if let Some(batch) = filter.batch {
         select.push(" AND revised.batch_id = ").push_bind(batch);
     }
+    if let Some(basis) = filter.basis {
+        select.push(" AND revised.basis = ").push_bind(basis);
+    }
     if filter.only_in_force {
-        select.push(" AND deciding.revision IS NOT NULL");
+        select.push(&format!(" AND {is_in_force}"));
     }
     if let Some(after) = &filter.after {
         push_position(&mut select, after);
@@ -178,7 +248,8 @@ fn effect(row: &impl Columns) -> Result<RevisionEffect, sqlx::Error> {
 
 fn basis(row: &impl Columns) -> Result<RevisionBasis, sqlx::Error> {
     match row.text("basis")? {
-        "manual" => Ok(RevisionBasis::Manual),
+        "manual" => Ok(RevisionBasis::Manual { definition_version: row.get("definition_version")? }),
+        "redaction" => Ok(RevisionBasis::Redaction),
         "reconstruction" => {
             Ok(RevisionBasis::Reconstruction { definition_version: row.get("definition_version")? })
         }

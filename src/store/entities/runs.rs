@@ -12,8 +12,7 @@ use super::{
 use crate::{
     metric::{MetricKey, Record},
     store::{
-        Finish, Held, LockName, LoggedRun, NewRun, Run, RunFilter, RunKind, RunOutcome, RunStatus, Runs,
-        StoreError,
+        Finish, Held, LockName, LoggedRun, NewRun, Run, RunFilter, RunOutcome, RunStatus, Runs, StoreError,
         row::Columns,
         sql_store::{SqlCommits, SqlEvents, SqlRuns, read_rows, retry, write},
     },
@@ -123,8 +122,8 @@ pub(super) async fn last_runs(
 
 fn run_outcome(row: &impl Columns) -> Result<RunOutcome, sqlx::Error> {
     Ok(RunOutcome {
-        kind: row.word("kind", RunKind::from_name)?,
-        status: row.word("status", RunStatus::from_name)?,
+        kind: row.variant("kind")?,
+        status: row.variant("status")?,
         started_at: row.instant("started_at")?,
         completed_at: row.optional_instant("completed_at")?,
         metrics_collected: row.get("metrics_collected")?,

@@ -17,6 +17,8 @@ pub(in crate::store) trait TableDialect {
     /// The function that makes an object of names and values, and the aggregate that joins texts.
     const OBJECT: &'static str;
     const JOIN: &'static str;
+    /// The type of a JSON object.
+    const JSON: &'static str;
     /// The judgement of a record as a JSON object, from the columns of `judged`.
     const JUDGEMENT: &'static str;
 
@@ -43,7 +45,11 @@ pub(in crate::store) trait TableDialect {
 /// NULL). Objects are left out of the array from the one on with which it is too long, so that neither database builds it.
 pub(in crate::store) fn page<D: TableDialect>(query: &TableQuery, tenant: &str) -> Statement<'static> {
     let mut writer = Writer::<D> { arguments: Vec::new(), dialect: PhantomData };
-    let RowSource { with, table } = source::<D>(query);
+    let as_of = query.as_of.map(|instant| {
+        let number = writer.add_text(D::text(&Value::Instant(instant)));
+        D::parameter(&AS_OF, number)
+    });
+    let RowSource { with, table } = source::<D>(query, as_of.as_deref());
     let tenant = D::text_parameter(writer.add_text(tenant.to_owned()));
     let condition = format!("tenant_id = {tenant} AND {}", writer.condition(&query.condition));
     let total = match query.count {
@@ -73,6 +79,9 @@ pub(in crate::store) fn page<D: TableDialect>(query: &TableQuery, tenant: &str) 
 /// The column kind of the parameters of LIMIT and OFFSET.
 static ROWS: StoreColumn = StoreColumn { name: "rows", kind: ColumnKind::Integer, nullable: false };
 
+/// The column kind of the parameter for the instant that is asked about.
+static AS_OF: StoreColumn = StoreColumn { name: "as_of", kind: ColumnKind::Instant, nullable: false };
+
 /// The name of the derived column of `daily_metrics`.
 const JUDGEMENT: &str = "judgement";
 
@@ -83,15 +92,23 @@ struct RowSource {
 }
 
 /// The table; of the records, the values in force, with the judgements where the query has them.
-fn source<D: TableDialect>(query: &TableQuery) -> RowSource {
+fn source<D: TableDialect>(query: &TableQuery, as_of: Option<&str>) -> RowSource {
     let name = query.table.name();
     if query.table != StoreTable::DailyMetrics {
         return RowSource { with: String::new(), table: name.to_owned() };
     }
-    let with = values_in_force(ValuesAsked::default(), None);
+    let values = ValuesAsked { as_recorded: false, as_of: query.as_of };
+    let with = values_in_force(values, as_of);
     let is_selected = query.columns.iter().any(|output| output.column.name == JUDGEMENT);
     if !(is_selected || names_judgement(&query.condition)) {
         return RowSource { with, table: format!("values_in_force AS {name}") };
+    }
+    if as_of.is_some() {
+        let table = format!(
+            "(SELECT recorded.*, CAST(NULL AS {}) AS {JUDGEMENT} FROM values_in_force AS recorded) AS {name}",
+            D::JSON
+        );
+        return RowSource { with, table };
     }
     let table = format!(
         "(SELECT recorded.*, CASE WHEN judged.verdict IS NOT NULL THEN {} END AS {JUDGEMENT}

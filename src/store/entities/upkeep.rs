@@ -23,13 +23,13 @@ impl<S: SqlUpkeep> Upkeep for S {
     }
 
     async fn migrate(&self) -> Result<MigrationNames, StoreError> {
-        // A migration takes as long as it takes.
+        // A migration has no time limit.
         self.retry_policy().run(StoreError::is_transient, || self.migrate_tables()).await
     }
 
     fn migration_script(&self) -> String {
         let commented = S::MIGRATIONS.iter().map(|(name, sql)| format!("-- {name}\n{}\n", sql.trim_end()));
-        commented.collect::<Vec<_>>().join("\n")
+        self.script_head() + &commented.collect::<Vec<_>>().join("\n")
     }
 
     async fn pending_migrations(&self) -> Result<MigrationNames, StoreError> {

@@ -9,7 +9,7 @@ use std::{
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
-use sqlx::{Connection, PgConnection, Row};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use super::{PostgresStore, programs::pg_program};
 use crate::{
@@ -26,6 +26,7 @@ const SELECT_ALL_RECORDS: &str = "
 const COUNT_RUNS: &str = "SELECT count(*) FROM metric_collection_log";
 const COUNT_DEFINITION_VERSIONS: &str = "SELECT count(*) FROM metric_definition_versions";
 const COUNT_REVISIONS: &str = "SELECT count(*) FROM metric_revisions";
+const COUNT_REDACTIONS: &str = "SELECT count(*) FROM redactions";
 
 #[async_trait]
 impl Backups for PostgresStore {
@@ -33,7 +34,7 @@ impl Backups for PostgresStore {
         format!("postgresql:{}", self.schema)
     }
 
-    async fn copy_obstacle(&self) -> Option<String> {
+    async fn copy_problem(&self) -> Option<String> {
         // A server that cannot be reached has its own message.
         let session = self.connect().await.ok()?;
         let server = session.server_version_num()? / 10_000;
@@ -88,7 +89,8 @@ impl Backups for PostgresStore {
         let database = self.options.get_database().unwrap_or(self.options.get_username());
         restore.args(["--single-transaction", "--exit-on-error", "--no-owner", "--no-password"]);
         restore.arg(format!("--dbname={database}")).arg(file);
-        self.run(restore).await
+        self.run(restore).await?;
+        self.take_over(file).await
     }
 
     async fn contents(&self) -> Result<StoreContents, StoreError> {
@@ -98,6 +100,32 @@ impl Backups for PostgresStore {
 }
 
 impl PostgresStore {
+    /// Gives the restoring role, which now owns the tables, the privileges that the earlier owner had, and revokes them from the earlier
+    /// owner. The restoring role then lacks the privileges to change records, as the earlier owner did after the migrations.
+    async fn take_over(&self, file: &Path) -> Result<(), StoreError> {
+        let failed = |error| self.failed(error);
+        let file = file.to_owned();
+        let listing = tokio::task::spawn_blocking(move || {
+            Command::new("pg_restore").arg("--list").arg(file).stdin(Stdio::null()).output()
+        });
+        let listed = match listing.await {
+            Ok(Ok(output)) => String::from_utf8_lossy(&output.stdout).into_owned(),
+            Ok(Err(error)) => return Err(self.fault(FaultClass::Other, not_started("pg_restore", &error))),
+            Err(error) => return Err(self.fault(FaultClass::Other, error.to_string())),
+        };
+        let Some(earlier) = listed.lines().find_map(owner_of_records) else {
+            let message = "the copy does not say who owned its tables".to_owned();
+            return Err(self.fault(FaultClass::Other, message));
+        };
+        let mut session = self.connect().await?;
+        let select = sqlx::query_scalar(include_str!("select_takeover.sql")).bind(earlier);
+        let statements: Vec<String> = select.fetch_all(&mut session).await.map_err(failed)?;
+        // One text of several statements is one transaction.
+        session.execute(AssertSqlSafe(statements.join(";"))).await.map_err(failed)?;
+        let _ = session.close().await;
+        Ok(())
+    }
+
     /// Reads all of the dump back, and compares how many rows it has with the snapshot that it is of.
     async fn compare(&self, file: &Path, contents: &StoreContents) -> Result<(), StoreError> {
         let file = file.to_owned();
@@ -107,14 +135,20 @@ impl PostgresStore {
         let of = |prefix: &str| -> u64 {
             rows.iter().filter(|(table, _)| table.starts_with(prefix)).map(|(_, rows)| rows).sum()
         };
-        let tables =
-            ["daily_metrics", "metric_collection_log", "metric_definition_versions", "metric_revisions"];
+        let tables = [
+            "daily_metrics",
+            "metric_collection_log",
+            "metric_definition_versions",
+            "metric_revisions",
+            "redactions",
+        ];
         let found = tables.map(of);
-        let expected = [contents.records(), contents.runs, contents.definition_versions, contents.revisions];
+        let StoreContents { runs, definition_versions, revisions, redactions, .. } = *contents;
+        let expected = [contents.records(), runs, definition_versions, revisions, redactions];
         if found != expected {
-            let shown = |[records, runs, versions, revisions]: [u64; 4]| {
+            let shown = |[records, runs, versions, revisions, redactions]: [u64; 5]| {
                 format!(
-                    "{records} records, {runs} runs, {versions} versions of definitions and {revisions} revisions"
+                    "{records} records, {runs} runs, {versions} versions of definitions, {revisions} revisions and {redactions} redactions"
                 )
             };
             let message = format!("its copy has {}; the store has {}", shown(found), shown(expected));
@@ -129,7 +163,7 @@ impl PostgresStore {
         let finished = tokio::task::spawn_blocking(move || command.stdin(Stdio::null()).output()).await;
         let message = match finished {
             Ok(Ok(output)) if output.status.success() => return Ok(()),
-            Ok(Ok(output)) => format!("{name} failed: {}", String::from_utf8_lossy(&output.stderr).trim()),
+            Ok(Ok(output)) => failure(&name, &String::from_utf8_lossy(&output.stderr)),
             Ok(Err(error)) => not_started(&name, &error),
             Err(error) => error.to_string(),
         };
@@ -143,6 +177,12 @@ fn client_version(name: &str) -> std::io::Result<Option<u32>> {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let number = said.split(|c: char| !c.is_ascii_digit()).find(|digits| !digits.is_empty());
     Ok(number.and_then(|digits| digits.parse().ok()))
+}
+
+fn failure(name: &str, said: &str) -> String {
+    let hidden = said.contains("row-level security policy");
+    let hint = if hidden { "; run it as the owner of the store, who sees every row" } else { "" };
+    format!("{name} failed: {}{hint}", said.trim())
 }
 
 fn not_started(name: &str, error: &std::io::Error) -> String {
@@ -186,6 +226,12 @@ fn copied_table(line: &str) -> Option<String> {
     Some(table.rsplit('.').next().unwrap_or(table).trim_matches('"').to_owned())
 }
 
+/// The owner in the line of a listing such as `226; 1259 16400 TABLE daymark daily_metrics daymark_owner`.
+fn owner_of_records(line: &str) -> Option<&str> {
+    let (_, of_table) = line.split_once(" TABLE ")?;
+    of_table.split_once(" daily_metrics ").map(|(_, owner)| owner)
+}
+
 /// A pattern of pg_dump that matches this name alone.
 fn pattern(schema: &str) -> String {
     format!("\"{}\"", schema.replace('"', "\"\""))
@@ -200,6 +246,7 @@ async fn sum(session: &mut PgConnection) -> Result<StoreContents, sqlx::Error> {
     drop(rows);
     let runs = sqlx::query_scalar(COUNT_RUNS).fetch_one(&mut *session).await?;
     let versions = sqlx::query_scalar(COUNT_DEFINITION_VERSIONS).fetch_one(&mut *session).await?;
-    let revisions = sqlx::query_scalar(COUNT_REVISIONS).fetch_one(session).await?;
-    Ok(sum.finish([runs, versions, revisions]))
+    let revisions = sqlx::query_scalar(COUNT_REVISIONS).fetch_one(&mut *session).await?;
+    let redactions = sqlx::query_scalar(COUNT_REDACTIONS).fetch_one(session).await?;
+    Ok(sum.finish([runs, versions, revisions, redactions]))
 }

@@ -16,10 +16,14 @@ const SELECT_STATE: &str = "
         (SELECT extversion FROM pg_extension WHERE extname = 'pg_cron') AS extension,
         coalesce((SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = 'cron'), FALSE) AS may_use";
 
-/// Row level security shows a role its own jobs only, unless it is a superuser.
+/// Row level security shows a role its own jobs and runs only, unless it is a superuser.
 const SELECT_JOBS: &str = "
-    SELECT jobid, jobname::TEXT AS jobname, schedule, command, active FROM cron.job
-    WHERE database = current_database() AND command ~* 'collect_daily_metrics' ORDER BY jobid";
+    SELECT jobid, jobname::TEXT AS jobname, schedule, command, active,
+        CASE last.status WHEN 'failed' THEN coalesce(last.return_message, 'without a message') END AS failure
+    FROM cron.job LEFT JOIN LATERAL (
+        SELECT status, return_message FROM cron.job_run_details AS run WHERE run.jobid = job.jobid ORDER BY runid DESC LIMIT 1
+    ) AS last ON TRUE
+    WHERE job.database = current_database() AND job.command ~* 'collect_daily_metrics' ORDER BY jobid";
 
 #[async_trait]
 impl Cron for PostgresStore {
@@ -87,5 +91,6 @@ fn job(row: &PgRow) -> Result<CronJob, sqlx::Error> {
         schedule: row.try_get("schedule")?,
         command: row.try_get("command")?,
         is_active: row.try_get("active")?,
+        failure: row.try_get("failure")?,
     })
 }

@@ -12,6 +12,7 @@ use sqlx::{
 
 use super::{
     PostgresStore,
+    connection::quoted,
     migrate::FILES,
     text::{storable, storable_value},
 };
@@ -62,20 +63,38 @@ const OWN: OwnStatements = OwnStatements {
             expected_low, expected_high, score, baseline_days, baseline_from, baseline_to)
         SELECT $1, * FROM jsonb_to_recordset($2) AS given (metric_date DATE, metric_type TEXT, metric_category TEXT,
             judge_version INTEGER, verdict TEXT, reason TEXT, expected_low NUMERIC, expected_high NUMERIC, score NUMERIC,
-            baseline_days INTEGER, baseline_from DATE, baseline_to DATE)",
+            baseline_days INTEGER, baseline_from DATE, baseline_to DATE)
+        WHERE NOT EXISTS (
+            SELECT FROM metric_revisions AS later
+            WHERE later.tenant_id = $1 AND later.metric_category = given.metric_category AND later.metric_type = given.metric_type
+              AND later.metric_date BETWEEN given.metric_date - 57 AND given.metric_date AND later.created_at > $3
+        )",
     add_drift_samples: "
         INSERT INTO drift_samples (tenant_id, metric_date, metric_type, metric_category, recorded, recounted, recounted_at)
         SELECT $1, * FROM jsonb_to_recordset($2) AS given (metric_date DATE, metric_type TEXT, metric_category TEXT,
             recorded NUMERIC, recounted NUMERIC, recounted_at TIMESTAMPTZ)",
-    // A trigger sets the number of the revision, and its time unless the clock is simulated.
+    // A trigger sets the number of the revision, or compares it with the next one, and its time unless the clock is simulated.
     add_revisions: "
         INSERT INTO metric_revisions (tenant_id, batch_id, reason, author, created_at, revision, metric_date, metric_type,
             metric_category, kind, value, metadata, takes_back, basis, definition_version)
-        SELECT $1, $2, $3, $4, $5, 0, given.*
-        FROM jsonb_to_recordset($6) AS given (metric_date DATE, metric_type TEXT, metric_category TEXT, kind TEXT, value NUMERIC,
-            metadata JSONB, takes_back INTEGER, basis TEXT, definition_version INTEGER)
+        SELECT $1, $2, $3, $4, $5, given.*
+        FROM jsonb_to_recordset($6) AS given (revision INTEGER, metric_date DATE, metric_type TEXT, metric_category TEXT, kind TEXT,
+            value NUMERIC, metadata JSONB, takes_back INTEGER, basis TEXT, definition_version INTEGER)
         WHERE NOT EXISTS (SELECT FROM metric_revisions WHERE tenant_id = $1 AND batch_id = $2)
         ORDER BY given.metric_category, given.metric_type, given.metric_date",
+    // PostgreSQL warns a role that may not analyze the table, so others do not try.
+    analyze_revisions: Some(
+        "DO $$ BEGIN
+             IF (SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = 'metric_revisions'::REGCLASS) THEN
+                 ANALYZE metric_revisions;
+             END IF;
+         END $$",
+    ),
+    lock_redactions: Some([
+        "SELECT pg_advisory_xact_lock_shared(hashtextextended('daymark:' || current_schema() || ':' || $1 || ':redactions', 0))",
+        "SELECT pg_advisory_xact_lock(hashtextextended('daymark:' || current_schema() || ':' || $1 || ':redactions', 0))",
+    ]),
+    for_update: " FOR UPDATE",
     now: "SELECT clock_timestamp() AS now",
 };
 
@@ -134,6 +153,20 @@ impl SqlStore for PostgresStore {
         self.retry
     }
 
+    async fn why_no_session(&self, error: StoreError) -> StoreError {
+        // With sessions, those are busy; and further ones are what the limit of the pool is to prevent.
+        if self.pool.size() > 0 {
+            return error;
+        }
+        match self.connect().await {
+            Err(reason) => reason,
+            Ok(session) => {
+                let _ = sqlx::Connection::close(session).await;
+                error
+            }
+        }
+    }
+
     fn answer_timeout(&self) -> Option<Duration> {
         Some(self.answer_timeout)
     }
@@ -180,6 +213,10 @@ impl SqlEvents for PostgresStore {
 #[async_trait]
 impl SqlUpkeep for PostgresStore {
     const MIGRATIONS: &'static [(&'static str, &'static str)] = FILES;
+
+    fn script_head(&self) -> String {
+        format!("SET search_path TO {}, pg_temp;\n\n", quoted(&self.schema))
+    }
 
     async fn migrate_tables(&self) -> Result<MigrationNames, StoreError> {
         self.apply_migrations().await

@@ -59,7 +59,7 @@ impl PostgresStore {
         query.fetch_one(self.pool().await?).await.map_err(|error| self.failed(error))
     }
 
-    /// `select_runs.sql` tries the same key, shared.
+    /// `select_incomplete_runs.sql` and `select_schedule.sql` try the same key, shared.
     pub(super) async fn lock_named(&self, name: &LockName) -> Result<Option<Box<dyn Held>>, StoreError> {
         self.pool().await?;
         let mut session = self.connect().await?;

@@ -24,6 +24,7 @@ pub(super) const FILES: &[(&str, &str)] = &[
     ("0004_access", include_str!("migrations/0004_access.sql")),
     ("0005_notify", include_str!("migrations/0005_notify.sql")),
     ("0006_alerts", include_str!("migrations/0006_alerts.sql")),
+    ("0007_redactions", include_str!("migrations/0007_redactions.sql")),
 ];
 
 /// The oldest release that has infinite NUMERIC values, which the tables refuse by name.
@@ -68,7 +69,7 @@ impl PostgresStore {
     /// Waits until no other process migrates this schema, for [`TURN_TIMEOUT`] at most.
     async fn await_turn(&self, session: &mut PgConnection) -> Result<(), StoreError> {
         let started = Instant::now();
-        let mut is_told = false;
+        let mut was_reported = false;
         loop {
             let holder = self.take_turn(session).await.map_err(|error| self.failed(error))?;
             let Some(holder) = holder else { return Ok(()) };
@@ -77,9 +78,9 @@ impl PostgresStore {
                 let message = format!("{waiting} and did not release it within {} s", TURN_TIMEOUT.as_secs());
                 return Err(self.fault(FaultClass::Other, message));
             }
-            if !is_told {
+            if !was_reported {
                 tracing::warn!("{waiting}: waiting for it");
-                is_told = true;
+                was_reported = true;
             }
             tokio::time::sleep(TURN_POLL_INTERVAL).await;
         }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 use jiff_sqlx::ToSqlx;
 use sqlx::{AssertSqlSafe, postgres::PgRow};
 
@@ -42,13 +42,34 @@ const OF_CATEGORIES: &str = "
     ) AS of_metric";
 
 /// The statement of [`SqlRecords::select_series`].
-fn series_statement(values: ValuesAsked) -> String {
+pub(in crate::store) fn series_statement(values: ValuesAsked) -> String {
     let parts = [include_str!("select_series.sql"), include_str!("select_revised.sql")];
     sql_store::series_statement(values, parts, "$8")
 }
 
+/// Whether no commit that began at or before the instant `$2` is under way. A commit takes an advisory lock before its rows get a time, and
+/// holds it until it has ended: a commit of records takes the lock of redactions, shared, and a commit of revisions takes the lock of
+/// revisions. If this role may not see when the transaction of another role began, the transaction is taken for one that began before
+/// the instant. Instants of more than a day ago count as settled. This also holds with a simulated clock, whose times say nothing about
+/// transactions: a role that only reads may not read the settings, and so cannot know whether the clock is simulated.
+const IS_SETTLED: &str = "
+    SELECT $2 < clock_timestamp() - INTERVAL '1 day' OR NOT EXISTS (
+        SELECT FROM pg_locks AS held LEFT JOIN pg_stat_activity AS holder ON holder.pid = held.pid
+        WHERE held.locktype = 'advisory' AND held.granted AND held.objsubid = 1
+          AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+          AND (held.classid::BIGINT << 32) | held.objid::BIGINT IN (
+              hashtextextended('daymark:' || current_schema() || ':' || $1 || ':redactions', 0),
+              hashtextextended('daymark:' || current_schema() || ':' || $1 || ':revisions', 0))
+          AND coalesce(holder.xact_start, '-infinity') <= $2
+    )";
+
 #[async_trait]
 impl SqlRecords for PostgresStore {
+    async fn is_settled(&self, instant: Timestamp) -> Result<bool, StoreError> {
+        let query = sqlx::query_scalar(IS_SETTLED).bind(&self.tenant).bind(instant.to_sqlx());
+        query.fetch_one(self.pool().await?).await.map_err(|error| self.failed(error))
+    }
+
     async fn select_records(
         &self,
         from: Date,

@@ -1,6 +1,6 @@
 -- One row for each table of Daymark, for each column, constraint, index, trigger, rule and policy of a table, and for each
 -- function and operator of the schema, with its definition as one line of text. $1 are the names of the tables. The
--- search_path is Daymark's schema alone, so that its name stands in no definition. Partitions are alike but for their year,
+-- search_path is Daymark's schema alone, so that its name stands in no definition. Partitions differ only in their year,
 -- which is YEAR here.
 WITH relations AS (
     SELECT relation.oid, relation.relname, relation.relkind, relation.relpersistence, relation.relowner, relation.relrowsecurity,

@@ -1,5 +1,5 @@
--- Returns one sentence for each privilege with which a role could change or delete what is recorded. The search_path is
--- Daymark's schema alone.
+-- Returns one sentence for each privilege with which a role could change or delete what is recorded, and the statement that revokes
+-- it. The search_path is Daymark's schema alone.
 WITH tables AS (
     SELECT pg_class.oid, relname, relowner, relacl,
         CASE WHEN inhparent IS NULL AND relname !~ '^daily_metrics_[0-9]{4}$' THEN relname ELSE 'daily_metrics' END AS kind
@@ -14,12 +14,14 @@ privileges AS (
     SELECT relname, kind, relowner, grantee, privilege_type, attname
     FROM tables JOIN pg_attribute ON attrelid = tables.oid CROSS JOIN LATERAL aclexplode(attacl)
 )
-SELECT format('the role %s has the privilege %s on %s%s',
-    CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee)::TEXT END, privilege_type, relname, '.' || of_column)
+SELECT format('the role %s has the privilege %s on %s%s', role, privilege_type, relname, '.' || of_column),
+    format('REVOKE %s%s ON %I.%I FROM %s', privilege_type, ' (' || quote_ident(of_column) || ')', current_schema, relname, role)
 FROM privileges
-WHERE kind IN ('daily_metrics', 'metric_revisions', 'metric_definition_versions', 'metric_definitions', 'metric_collection_log', 'jobs', 'events',
+CROSS JOIN LATERAL (SELECT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END AS role) AS granted
+WHERE kind IN ('daily_metrics', 'metric_revisions', 'redactions', 'metric_definition_versions', 'metric_definitions', 'metric_collection_log', 'jobs', 'events',
                'leaders', 'schedule_pauses', 'api_keys', 'store_settings', 'alert_silences')
   AND (privilege_type IN ('DELETE', 'TRUNCATE', 'TRIGGER') AND grantee <> relowner
        OR privilege_type IN ('DELETE', 'TRUNCATE') AND grantee = relowner
-       OR privilege_type = 'UPDATE' AND kind IN ('daily_metrics', 'metric_revisions', 'events'))
+       OR privilege_type = 'UPDATE' AND kind IN ('daily_metrics', 'metric_revisions', 'redactions', 'events')
+       OR privilege_type = 'INSERT' AND kind = 'redactions' AND grantee <> relowner)
 ORDER BY 1

@@ -24,6 +24,7 @@ fn type_name(column: &StoreColumn) -> &'static str {
 impl TableDialect for PostgresStore {
     const OBJECT: &'static str = "json_build_object";
     const JOIN: &'static str = "string_agg";
+    const JSON: &'static str = "JSON";
     /// The members are in the order of the answers of the API.
     const JUDGEMENT: &'static str = "
         json_build_object('verdict', judged.verdict, 'reason', judged.reason, 'expected_low', judged.expected_low,

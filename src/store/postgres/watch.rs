@@ -23,18 +23,18 @@ const PROBE_AFTER: Duration = Duration::from_secs(5);
 /// The pause between attempts to listen: it begins here and doubles with each failure up to the longest.
 const RECONNECT_AFTER: Duration = Duration::from_millis(500);
 const LONGEST_RECONNECT: Duration = Duration::from_secs(30);
-/// The marker while there is no connection that listens.
+/// The store version while there is no connection that listens.
 const UNKNOWN: u64 = 0;
 
 /// Ends its task when it is dropped.
 struct Listening {
-    marker: Arc<AtomicU64>,
+    store_version: Arc<AtomicU64>,
     task: AbortHandle,
 }
 
 impl Watch for Listening {
-    fn marker(&self) -> Option<u64> {
-        Some(self.marker.load(Ordering::Acquire)).filter(|marker| *marker != UNKNOWN)
+    fn store_version(&self) -> Option<u64> {
+        Some(self.store_version.load(Ordering::Acquire)).filter(|store_version| *store_version != UNKNOWN)
     }
 }
 
@@ -47,7 +47,7 @@ impl Drop for Listening {
 impl PostgresStore {
     /// Must be called within a Tokio runtime. Connects in the background.
     pub(super) fn start_watch(&self) -> SharedWatch {
-        let marker = Arc::new(AtomicU64::new(UNKNOWN));
+        let store_version = Arc::new(AtomicU64::new(UNKNOWN));
         // The listener occupies its connection, so it has a pool of its own and takes none of the connections for queries.
         let options = connection::named(&self.options);
         let pool = PgPoolOptions::new()
@@ -59,20 +59,20 @@ impl PostgresStore {
             .connect_lazy_with(options);
         let select =
             format!("SELECT notification_channel FROM {}.store_settings", connection::quoted(&self.schema));
-        let task = tokio::spawn(listen(pool, select, Arc::clone(&marker))).abort_handle();
-        Arc::new(Listening { marker, task })
+        let task = tokio::spawn(listen(pool, select, Arc::clone(&store_version))).abort_handle();
+        Arc::new(Listening { store_version, task })
     }
 }
 
-async fn listen(pool: PgPool, select_channel: String, marker: Arc<AtomicU64>) {
+async fn listen(pool: PgPool, select_channel: String, store_version: Arc<AtomicU64>) {
     let mut count = UNKNOWN;
     let mut delay = RECONNECT_AFTER;
     // The last failure, which is logged once: a standby refuses to listen for as long as it is a standby.
     let mut logged = String::new();
     loop {
         let before = count;
-        let outcome = listen_once(&pool, &select_channel, &marker, &mut count).await;
-        marker.store(UNKNOWN, Ordering::Release);
+        let outcome = listen_once(&pool, &select_channel, &store_version, &mut count).await;
+        store_version.store(UNKNOWN, Ordering::Release);
         if count != before {
             (delay, logged) = (RECONNECT_AFTER, String::new());
         }
@@ -94,7 +94,7 @@ async fn listen(pool: PgPool, select_channel: String, marker: Arc<AtomicU64>) {
 async fn listen_once(
     pool: &PgPool,
     select_channel: &str,
-    marker: &AtomicU64,
+    store_version: &AtomicU64,
     count: &mut u64,
 ) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
@@ -102,7 +102,7 @@ async fn listen_once(
     listener.listen(channel.try_get("notification_channel")?).await?;
     loop {
         *count += 1;
-        marker.store(*count, Ordering::Release);
+        store_version.store(*count, Ordering::Release);
         while !notified(&mut listener).await? {}
     }
 }

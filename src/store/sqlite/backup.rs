@@ -25,6 +25,7 @@ const COUNT_RECORDS: &str = "SELECT count(*) FROM daily_metrics";
 const COUNT_RUNS: &str = "SELECT count(*) FROM metric_collection_log";
 const COUNT_DEFINITION_VERSIONS: &str = "SELECT count(*) FROM metric_definition_versions";
 const COUNT_REVISIONS: &str = "SELECT count(*) FROM metric_revisions";
+const COUNT_REDACTIONS: &str = "SELECT count(*) FROM redactions";
 
 #[async_trait]
 impl Backups for SqliteStore {
@@ -32,7 +33,7 @@ impl Backups for SqliteStore {
         "sqlite".to_owned()
     }
 
-    async fn copy_obstacle(&self) -> Option<String> {
+    async fn copy_problem(&self) -> Option<String> {
         None
     }
 
@@ -131,6 +132,7 @@ async fn sum(connection: &mut SqliteConnection) -> Result<StoreContents, sqlx::E
     drop(rows);
     let runs = sqlx::query_scalar(COUNT_RUNS).fetch_one(&mut *connection).await?;
     let versions = sqlx::query_scalar(COUNT_DEFINITION_VERSIONS).fetch_one(&mut *connection).await?;
-    let revisions = sqlx::query_scalar(COUNT_REVISIONS).fetch_one(connection).await?;
-    Ok(sum.finish([runs, versions, revisions]))
+    let revisions = sqlx::query_scalar(COUNT_REVISIONS).fetch_one(&mut *connection).await?;
+    let redactions = sqlx::query_scalar(COUNT_REDACTIONS).fetch_one(connection).await?;
+    Ok(sum.finish([runs, versions, revisions, redactions]))
 }

@@ -66,7 +66,7 @@ pub(super) fn options(path: &Path, durability: Durability) -> SqliteConnectOptio
 }
 
 pub(super) fn pool(options: SqliteConnectOptions, statement_timeout: Option<Duration>) -> SqlitePool {
-    // A file does not hang up, and while a connection is open the WAL index stays, in which commits are noticed.
+    // A connection to a file does not break, so it is not tested before use. It stays open, because the WAL index, in which commits are detected, exists only while a connection is open.
     let pool = SqlitePoolOptions::new()
         .max_connections(MAX_CONNECTIONS)
         .test_before_acquire(false)

@@ -64,37 +64,45 @@ const OWN: OwnStatements = OwnStatements {
         SET first_day = ?3, last_day = ?4, metric_category = ?5, text = ?6,
             changed_at = strftime('%Y-%m-%dT%H:%M:%f000Z', 'now'), changed_by = ?7
         WHERE tenant_id = ?1 AND id = ?2",
-    // WHERE TRUE separates the SELECT from ON CONFLICT, which SQLite would read as the condition of a join.
+    // A WHERE separates the SELECT from ON CONFLICT, which SQLite would read as the condition of a join.
     add_judgements: "
         INSERT INTO daily_metric_judgements (tenant_id, metric_date, metric_type, metric_category, judge_version, verdict, reason,
             expected_low, expected_high, score, baseline_days, baseline_from, baseline_to)
         SELECT ?1, value ->> 'metric_date', value ->> 'metric_type', value ->> 'metric_category', value ->> 'judge_version',
             value ->> 'verdict', value ->> 'reason', value ->> 'expected_low', value ->> 'expected_high', value ->> 'score',
             value ->> 'baseline_days', value ->> 'baseline_from', value ->> 'baseline_to'
-        FROM json_each(?2) WHERE TRUE",
+        FROM json_each(?2) AS given WHERE NOT EXISTS (
+            SELECT 1 FROM metric_revisions AS later
+            WHERE later.tenant_id = ?1 AND later.metric_category = given.value ->> 'metric_category'
+              AND later.metric_type = given.value ->> 'metric_type' AND later.created_at > ?3
+              AND later.metric_date BETWEEN date(given.value ->> 'metric_date', '-57 days') AND given.value ->> 'metric_date'
+        )",
     add_drift_samples: "
         INSERT INTO drift_samples (tenant_id, metric_date, metric_type, metric_category, recorded, recounted, recounted_at)
         SELECT ?1, value ->> 'metric_date', value ->> 'metric_type', value ->> 'metric_category', value ->> 'recorded',
             value ->> 'recounted', value ->> 'recounted_at'
         FROM json_each(?2) WHERE TRUE",
-    // The time of a revision is never before that of an earlier one of its day.
+    // The time of a revision is never before that of an earlier one.
     add_revisions: "
         INSERT INTO metric_revisions (tenant_id, batch_id, reason, author, revision, created_at, metric_date, metric_type,
             metric_category, kind, value, metadata, takes_back, basis, definition_version)
         SELECT ?1, ?2, ?3, ?4,
-            (SELECT coalesce(max(revision), 0) + 1 FROM metric_revisions AS before
-             WHERE before.tenant_id = ?1 AND before.metric_category = given.value ->> 'metric_category'
-               AND before.metric_type = given.value ->> 'metric_type' AND before.metric_date = given.value ->> 'metric_date'),
-            max(iif((SELECT simulated_clock FROM store_settings), ?5, strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')), (
-                SELECT coalesce(max(created_at), '') FROM metric_revisions AS before
+            coalesce(given.value ->> 'revision', (
+                SELECT coalesce(max(revision), 0) + 1 FROM metric_revisions AS before
                 WHERE before.tenant_id = ?1 AND before.metric_category = given.value ->> 'metric_category'
                   AND before.metric_type = given.value ->> 'metric_type' AND before.metric_date = given.value ->> 'metric_date'
             )),
+            max(iif((SELECT simulated_clock FROM store_settings), ?5, strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')),
+                (SELECT coalesce(max(created_at), '') FROM metric_revisions WHERE tenant_id = ?1)),
             given.value ->> 'metric_date', given.value ->> 'metric_type', given.value ->> 'metric_category', given.value ->> 'kind',
             given.value ->> 'value', given.value ->> 'metadata', given.value ->> 'takes_back', given.value ->> 'basis',
             given.value ->> 'definition_version'
         FROM json_each(?6) AS given
         WHERE NOT EXISTS (SELECT 1 FROM metric_revisions WHERE tenant_id = ?1 AND batch_id = ?2)",
+    analyze_revisions: None,
+    // A transaction that writes is the only one from its start.
+    lock_redactions: None,
+    for_update: "",
     now: "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now') AS now",
 };
 

@@ -11,9 +11,13 @@ use crate::store::{IntegrityFinding, StoreError};
 
 /// The permission bits of the group and of others, none of which a file of the store may have.
 const OF_OTHERS: u32 = 0o077;
+/// The bit of a directory's mode with which every user may make files in it and rename all of them; with [`STICKY`], a user may rename only
+/// their own files.
+const WRITABLE_BY_OTHERS: u32 = 0o002;
+const STICKY: u32 = 0o1000;
 
 impl SqliteStore {
-    /// The statements that made the tables and triggers are compared with those of the migrations.
+    /// Reads the whole file. The statements that made the tables and triggers are compared with those of the migrations.
     pub(super) async fn find_what_differs(&self) -> Result<Vec<IntegrityFinding>, StoreError> {
         let query = sqlx::query_as("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL");
         let found: Vec<(String, String, String)> =
@@ -26,8 +30,23 @@ impl SqliteStore {
             })
             .collect();
         findings.extend(found.iter().filter_map(|(kind, name, sql)| foreign(kind, name, sql)));
+        let damage: String = sqlx::query_scalar("PRAGMA quick_check(1)")
+            .fetch_one(self.pool().await?)
+            .await
+            .map_err(|error| self.failed(error))?;
+        let damage = (damage != "ok").then(|| IntegrityFinding {
+            message: format!("the file is damaged: {damage}"),
+            remedy: Some("daymark restore BACKUP".to_owned()),
+        });
         let of_schema = findings.into_iter().map(|message| IntegrityFinding { message, remedy: None });
-        Ok(of_schema.chain(self.files().iter().filter_map(|path| open_to_others(path))).collect())
+        let files = self.files();
+        let files = files.iter().filter_map(|path| open_to_others(path));
+        Ok(damage
+            .into_iter()
+            .chain(of_schema)
+            .chain(files)
+            .chain(replaceable_by_others(&self.path))
+            .collect())
     }
 
     /// The database, and the files that SQLite keeps beside it.
@@ -53,6 +72,20 @@ fn open_to_others(path: &Path) -> Option<IntegrityFinding> {
     (mode & OF_OTHERS != 0).then(|| IntegrityFinding {
         message: format!("{} can be read or written by other users", path.display()),
         remedy: Some(format!("chmod 600 {}", path.display())),
+    })
+}
+
+/// A user who may write to a directory may put another database in the place of the store, unless the directory lets only the owner of
+/// a file rename it.
+fn replaceable_by_others(store: &Path) -> Option<IntegrityFinding> {
+    let directory = store.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mode = fs::metadata(directory).ok()?.permissions().mode();
+    (mode & WRITABLE_BY_OTHERS != 0 && mode & STICKY == 0).then(|| IntegrityFinding {
+        message: format!(
+            "every user can write to the directory {}, and so replace the store in it",
+            directory.display()
+        ),
+        remedy: Some(format!("chmod o-w {}", directory.display())),
     })
 }
 

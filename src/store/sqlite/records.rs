@@ -1,19 +1,20 @@
 //! Reading records.
 
 use async_trait::async_trait;
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, sqlite::SqliteRow, types::Json};
 
 use super::SqliteStore;
 use crate::{
+    database::FaultClass,
     metric::MetricKey,
     store::{
         RecordedDays, SeriesQuestion, StoreError, ValuesAsked,
         from_row::key_and_date,
         instant_text::text,
         row,
-        sql_store::{self, SqlRecords, values_in_force},
+        sql_store::{self, SqlRecords, SqlStore, values_in_force},
     },
 };
 
@@ -34,13 +35,24 @@ const OF_CATEGORIES: &str = "
     CROSS JOIN daily_metrics ON metric_category = wanted.category";
 
 /// The statement of [`SqlRecords::select_series`].
-fn series_statement(values: ValuesAsked) -> String {
+pub(in crate::store) fn series_statement(values: ValuesAsked) -> String {
     let parts = [include_str!("select_series.sql"), include_str!("select_revised.sql")];
     sql_store::series_statement(values, parts, "?5")
 }
 
 #[async_trait]
 impl SqlRecords for SqliteStore {
+    /// A commit takes the write lock before its rows get a time and holds it until it has ended. When this transaction gets the lock,
+    /// every earlier commit has therefore ended. A user who may not write the file reads without the lock.
+    async fn is_settled(&self, _: Timestamp) -> Result<bool, StoreError> {
+        match self.begin().await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_denied() => Ok(true),
+            Err(StoreError::Fault { fault, .. }) if fault.class == FaultClass::Contention => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn select_keys(&self, from: Date, to: Date) -> Result<RecordedDays, StoreError> {
         let select = sqlx::query(SELECT_KEYS).bind(&self.tenant).bind(from.to_string()).bind(to.to_string());
         let rows = select.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;

@@ -13,6 +13,7 @@ use crate::store::{
 impl TableDialect for SqliteStore {
     const OBJECT: &'static str = "json_object";
     const JOIN: &'static str = "group_concat";
+    const JSON: &'static str = "TEXT";
     /// The members are in the order of the answers of the API.
     const JUDGEMENT: &'static str = "
         json_object('verdict', judged.verdict, 'reason', judged.reason, 'expected_low', json(judged.expected_low),

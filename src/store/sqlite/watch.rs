@@ -9,8 +9,10 @@ use std::{
     mem::ManuallyDrop,
     os::unix::fs::FileExt,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
+
+use parking_lot::Mutex;
 
 use super::{SqliteStore, connection::FileId};
 use crate::store::{SharedWatch, Watch};
@@ -32,7 +34,7 @@ struct OpenIndex {
 }
 
 impl Watch for WalIndex {
-    fn marker(&self) -> Option<u64> {
+    fn store_version(&self) -> Option<u64> {
         let mut hasher = DefaultHasher::new();
         // A file that replaced the original one is a different store.
         FileId::of(&self.database).ok()?.hash(&mut hasher);
@@ -45,7 +47,7 @@ impl WalIndex {
     /// The header and the file that it is of; `None` while it is being written.
     fn header(&self) -> io::Result<Option<(FileId, [u8; HEADER_BYTES])>> {
         let id = FileId::of(&self.index)?;
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock();
         let index = match open.take() {
             Some(index) if index.id == id => index,
             _ => OpenIndex { id, file: ManuallyDrop::new(File::open(&self.index)?) },

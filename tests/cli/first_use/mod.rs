@@ -1,13 +1,14 @@
 //! The first use, with the commands of the README, on databases shaped like applications that Daymark does not know.
 
-mod shape;
+pub mod shape;
 mod shapes;
+mod strangers;
 
 use daymark::clock::{Clock, SystemClock};
 use jiff::{ToSpan, civil::DateTime, tz::TimeZone};
 
 use crate::site::{Site, count, in_terminal};
-use shape::Shape;
+use shape::{Shape, seconds};
 
 /// Runs the commands from `init` to the first backfill. Columns that look like flags are named until the commented filters are
 /// uncommented. Every total is then that of the hand-written SQL in [`Shape::totals`].
@@ -47,6 +48,8 @@ async fn first_use(site: Site, shape: &Shape) {
             let sql = sql.replace("{end}", &format!("'{} 00:00:00+00'", date.tomorrow().unwrap()));
             let recorded = records.iter().find(|record| record.key.category == *category);
             let recorded = recorded.map(|record| record.value.to_string());
+            let sql = sql.replace("{start_seconds}", &seconds(date.into()).to_string());
+            let sql = sql.replace("{end_seconds}", &seconds(date.tomorrow().unwrap().into()).to_string());
             let counted = count(&site.platform_url, &sql).await.to_string();
             assert_eq!(recorded, Some(counted), "{category} of {date}\n{}", site.config());
         }
@@ -74,6 +77,8 @@ first_use_of! {
     a_help_desk_with_stages: crate::first_use::shapes::HELP_DESK,
     a_learning_platform: crate::first_use::shapes::LEARNING,
     an_application_without_booleans: crate::first_use::shapes::MOVED,
+    a_code_host_with_seconds: crate::first_use::shapes::CODE_HOST,
+    a_chat_with_milliseconds: crate::first_use::shapes::CHAT,
 }
 
 /// `init` offers the same tables whether PostgreSQL has statistics about them or not.
@@ -173,7 +178,7 @@ async fn a_table_without_rows_is_named_before_zeros_are_recorded() {
     for command in ["migrate", "apply"] {
         site.run(&[command]).expect_code(0);
     }
-    let named = "`follows` has no rows, so that every metric of it is recorded as 0, for good";
+    let named = "`follows` has no rows, so every metric that reads it is recorded as 0, and a record is never changed";
     let checked = site.run(&["check"]).expect_code(0).stdout;
     assert!(checked.contains(named) && checked.contains("[sources.follows]"), "{checked}");
     assert!(!checked.contains("`posts` has no rows"), "{checked}");
@@ -263,7 +268,7 @@ async fn no_more_metrics_than_fit_a_screen_are_proposed_unless_all_are_requested
     assert_eq!(site.json(&["plan"])["statements"].as_array().unwrap().len(), 30);
 }
 
-async fn the_questions_of_init_decide_what_a_database_does_not_tell(site: Site) {
+async fn the_answers_to_init_decide_what_the_database_leaves_open(site: Site) {
     site.on_platform(&shapes::HELP_DESK.sql(site.is_postgres(), midnight())).await;
     let typed = "Europe/Berln\nEurope/Berlin\nagent\nagents\nmessages\ny\n2025-02-30\n2025-03-01\n";
     let asked = in_terminal(&site, &["init", "--interactive"], typed).expect_code(0).stdout;
@@ -287,16 +292,52 @@ async fn the_questions_of_init_decide_what_a_database_does_not_tell(site: Site) 
     assert!(refused.stderr.contains("there is none"), "{}", refused.stderr);
 }
 
+/// Each question takes what stands in brackets, and what `init` prints fits a screen, on applications of different kinds.
+#[tokio::test]
+async fn the_questions_take_an_empty_answer_on_applications_of_six_kinds() {
+    for shape in [
+        shapes::FORUM,
+        shapes::SHOP,
+        shapes::HELP_DESK,
+        shapes::LEARNING,
+        shapes::CODE_HOST,
+        shapes::CHAT,
+        shapes::MICROBLOG,
+    ] {
+        let site = Site::empty_sqlite().await;
+        site.on_platform(&shape.sql(false, midnight())).await;
+        let asked = in_terminal(&site, &["init", "--interactive"], "\n\n\n\n\n").expect_code(0).stdout;
+        for number in 1..=5 {
+            assert!(asked.contains(&format!("{number}. ")), "question {number}:\n{asked}");
+        }
+        let printed = asked.split("Wrote daymark.toml.").nth(1).unwrap();
+        assert!(printed.lines().count() <= 40, "it fits a screen:\n{printed}");
+        let written = site.config();
+        let active = written.split("[metrics.daily_active_users]").nth(1).unwrap_or_default();
+        let sources = active.lines().find(|line| line.starts_with("sources")).unwrap_or_default();
+        assert!(!sources.contains("users"), "people are not what people do: {sources}");
+        // Without the questions the file is the same.
+        site.run(&["init", "--force"]).expect_code(0);
+        assert_eq!(site.config(), written);
+        for command in ["migrate", "apply", "check"] {
+            site.run(&[command]).expect_code(0);
+        }
+        let first = site.json(&["init", "--output", "-"])["proposed"][0]["metric_category"].clone();
+        let preview = site.run(&["preview", first.as_str().unwrap()]).expect_code(0).stdout;
+        assert!(preview.contains("Nothing was recorded."), "{preview}");
+    }
+}
+
 mod asked {
     use crate::site::Site;
 
     #[tokio::test]
     async fn sqlite() {
-        super::the_questions_of_init_decide_what_a_database_does_not_tell(Site::empty_sqlite().await).await;
+        super::the_answers_to_init_decide_what_the_database_leaves_open(Site::empty_sqlite().await).await;
     }
 
     #[tokio::test]
     async fn postgres() {
-        super::the_questions_of_init_decide_what_a_database_does_not_tell(Site::empty_postgres().await).await;
+        super::the_answers_to_init_decide_what_the_database_leaves_open(Site::empty_postgres().await).await;
     }
 }

@@ -108,7 +108,7 @@ pub const SHOP: Shape = Shape {
         "gift_cards 0: id id, customer_id ref customers, created_at time",
     ],
     totals: &[
-        ("users_total", "SELECT count(*) FROM customers WHERE created_at < {end}"),
+        ("customers_total", "SELECT count(*) FROM customers WHERE created_at < {end}"),
         ("orders_total", "SELECT count(*) FROM orders WHERE placed_at < {end} AND status <> 'cancelled'"),
         (
             "orders_created",
@@ -207,4 +207,73 @@ pub const MOVED: Shape = Shape {
         "orders: void",
         "reviews: discarded",
     ],
+};
+
+/// A code host whose times are seconds since 1970 and whose tables have singular names.
+pub const CODE_HOST: Shape = Shape {
+    tables: &[
+        "users 60: id id, name text, email text, created_unix unix, is_admin flag 5%",
+        "repository 80: id id, owner_id ref users, name text, created_unix unix, is_private flag 20%, is_archived flag 8%",
+        "issue 250: id id, repo_id ref repository, poster_id ref users, name text, is_closed flag 40%, is_pull flag 30%, created_unix \
+         unix, closed_unix unix 40%",
+        "comment 300: id id, poster_id ref users, issue_id ref issue, kind one of text|close|label, created_unix unix",
+        "star 150: id id, user_id ref users, repo_id ref repository, created_unix unix",
+        "commit_status 200: id id, repo_id ref repository, state one of pending|success|failure, commit_created unix",
+        "deploy_key 0: id id, repo_id ref repository, created_unix unix",
+    ],
+    totals: &[
+        ("users_total", "SELECT count(*) FROM users WHERE created_unix < {end_seconds}"),
+        ("comment_total", "SELECT count(*) FROM comment WHERE created_unix < {end_seconds}"),
+        (
+            "repository_total",
+            "SELECT count(*) FROM repository WHERE created_unix < {end_seconds} AND NOT is_archived",
+        ),
+        (
+            "issue_created",
+            "SELECT count(*) FROM issue WHERE created_unix >= {start_seconds} AND created_unix < {end_seconds}",
+        ),
+        ("commit_status_total", "SELECT count(*) FROM commit_status WHERE commit_created < {end_seconds}"),
+        (
+            "daily_active_users",
+            "SELECT count(*) FROM (SELECT owner_id FROM repository WHERE created_unix >= {start_seconds} AND created_unix < \
+             {end_seconds} AND NOT is_archived UNION SELECT poster_id FROM issue WHERE created_unix >= {start_seconds} AND \
+             created_unix < {end_seconds} UNION SELECT poster_id FROM comment WHERE created_unix >= {start_seconds} AND created_unix < \
+             {end_seconds} UNION SELECT user_id FROM star WHERE created_unix >= {start_seconds} AND created_unix < {end_seconds}) AS \
+             actors",
+        ),
+    ],
+    flags: &["repository: is_archived"],
+};
+
+/// A chat whose times are milliseconds since 1970; a time of deletion is 0 until a row is deleted.
+pub const CHAT: Shape = Shape {
+    tables: &[
+        "users 50: id id, username text, email text, createat millis, updateat millis, deleteat millis 10%",
+        "teams 4: id id, displayname text, createat millis, deleteat millis 0%",
+        "channels 20: id id, teamid ref teams, creatorid ref users, name text, kind one of open|private|direct, createat millis, \
+         deleteat millis 10%",
+        "posts 400: id id, channelid ref channels, userid ref users, message text, createat millis, deleteat millis 5%",
+        "reactions 150: id id, userid ref users, postid ref posts, emojiname text, createat millis",
+        "channelmembers 90: id id, channelid ref channels, userid ref users, lastviewedat millis",
+    ],
+    totals: &[
+        (
+            "users_total",
+            "SELECT count(*) FROM users WHERE createat < {end_seconds}000 AND (deleteat = 0 OR deleteat >= {end_seconds}000)",
+        ),
+        (
+            "posts_total",
+            "SELECT count(*) FROM posts WHERE createat < {end_seconds}000 AND (deleteat = 0 OR deleteat >= {end_seconds}000)",
+        ),
+        (
+            "posts_created",
+            "SELECT count(*) FROM posts WHERE createat >= {start_seconds}000 AND createat < {end_seconds}000",
+        ),
+        ("likes_total", "SELECT count(*) FROM reactions WHERE createat < {end_seconds}000"),
+        (
+            "channels_total",
+            "SELECT count(*) FROM channels WHERE createat < {end_seconds}000 AND (deleteat = 0 OR deleteat >= {end_seconds}000)",
+        ),
+    ],
+    flags: &[],
 };

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import type { Series } from "../api.ts";
-import { bucketSentence, chartData, dateTicks, describe, drawnBand, emptyRuns, notesOf, valueDomain } from "./model.ts";
+import { mediumDate } from "../dates.ts";
+import { bucketSentence, chartData, describe, drawnBand, emptyRuns, notesOf, valueDomain } from "./model.ts";
+import { dateTicks } from "./place.ts";
 
 /** Posts of five days: two with a value, two that failed, and one that was recorded later. */
 function posts(): Series {
@@ -29,7 +31,7 @@ function posts(): Series {
   };
 }
 
-test("a gap is a run of buckets without a value, and its cause is told", () => {
+test("a gap is a sequence of buckets without a value, described with its cause", () => {
   const data = chartData([posts()], "2026-01-05");
   assert.deepEqual(emptyRuns(data), [{ from: 1, to: 2 }]);
   assert.equal(
@@ -38,11 +40,11 @@ test("a gap is a run of buckets without a value, and its cause is told", () => {
   );
 });
 
-test("what was recorded later and by another definition is told", () => {
+test("reconstructed values and changes of the definition are described", () => {
   const data = chartData([posts()], "2026-01-05");
   assert.equal(
     bucketSentence(data, 3, "en-GB"),
-    "Sun, 4 Jan 2026: New posts 40, reconstructed; New posts: version 2 of the definition begins on 2026-01-04.",
+    `Sun, 4 Jan 2026: New posts 40, reconstructed; New posts: version 2 of the definition begins on ${mediumDate("2026-01-04")}.`,
   );
 });
 
@@ -69,7 +71,7 @@ function judged(): Series {
   return { ...posts(), points: points as Series["points"] };
 }
 
-test("an unusual value is told of with the band in which it was expected", () => {
+test("the sentence about an unusual value has the band in which it was expected", () => {
   const data = chartData([judged()], "2026-01-05");
   assert.match(
     bucketSentence(data, 4, "en-GB"),

@@ -1,8 +1,9 @@
 /** What a chart shows, apart from how it is drawn: buckets, values, reasons for missing ones, and sentences about them. */
-import type { Annotation, Series } from "../api.ts";
-import { bucketName, mediumDate, monthLabel, shortDate, type Interval, type IsoDate } from "../dates.ts";
+import type { Annotation, Correction, Series } from "../api.ts";
+import { bucketName, mediumDate, type Interval, type IsoDate } from "../dates.ts";
 import { formatValue, plural } from "../format.ts";
 import { anomalySentence } from "../judgement.ts";
+import { correctedBuckets, type CorrectedBucket } from "./corrected.ts";
 
 export type ChartKind = "line" | "area" | "bar" | "stacked";
 
@@ -24,12 +25,14 @@ export interface ChartSeries {
   values: (number | null)[];
   /** For each bucket: why it has no value, or what is to be known of the value it has. */
   notes: (string | undefined)[];
-  /** For each bucket: whether its value was recorded on time (observed), later, or both. */
+  /** For each bucket: how its days were recorded, as `observed`, or `observed and reconstructed`. */
   provenance: (string | undefined)[];
   /** For each bucket: how its value was judged, where that is known. */
   judged?: (JudgedValue | undefined)[];
-  /** The values of an earlier period, aligned with the buckets. */
-  earlier?: { name: string; values: (number | null)[]; from: IsoDate[] };
+  /** For each bucket: what is corrected, if anything is. */
+  corrected?: (CorrectedBucket | undefined)[];
+  /** The values of an earlier period, aligned with the buckets, with what is to be known of each. */
+  earlier?: { name: string; values: (number | null)[]; notes: (string | undefined)[]; from: IsoDate[] };
 }
 
 /** An annotation: the buckets that it is about, and its text with its days. */
@@ -50,17 +53,14 @@ export interface ChartData {
   notes?: ChartNote[];
   /** Where another version of a definition begins: the index of the bucket, and a sentence. */
   changes: { index: number; text: string }[];
+  /** Only while the answer for a chart is awaited: the buckets whose values are not known yet, and the chart that was drawn before. */
+  pending?: { isPending: boolean[]; before: ChartData };
 }
 
 /** The most unusual values of a series that its description names, the newest ones. */
 const MAX_TOLD = 5;
 /** How many series have a style of their own. */
 export const STYLES = 8;
-
-/** The width of the bars of a bucket, which has `step` pixels. */
-export function barRoom(step: number): number {
-  return step * (step > 6 ? 0.8 : 1);
-}
 
 /** The last day of each bucket: the day before the next one begins, within the range. */
 function bucketEnd(buckets: IsoDate[], index: number, last: IsoDate): IsoDate {
@@ -69,12 +69,15 @@ function bucketEnd(buckets: IsoDate[], index: number, last: IsoDate): IsoDate {
 }
 
 /** The series of an answer as a chart shows it, with `style` as its look. */
-export function chartSeries(series: Series, to: IsoDate, style: number): ChartSeries {
+export function chartSeries(series: Series, to: IsoDate, style: number, corrections: Correction[] = []): ChartSeries {
   const buckets = series.points.map((point) => point.from);
+  const ends = series.points.map((point, index) =>
+    point.to ?? (series.interval === "day" ? point.from : bucketEnd(buckets, index, to)),
+  );
   const notes = series.points.map((point, index) => {
     if (point.refused) return point.refused;
     if (point.no_data) return "no data: it is recorded that there was nothing to measure";
-    const end = point.to ?? (series.interval === "day" ? point.from : bucketEnd(buckets, index, to));
+    const end = ends[index] ?? point.from;
     const gap = series.gaps.find((gap) => gap.from <= end && gap.to >= point.from);
     if (point.value === null) return series.refused ?? (gap?.explanation ?? "no record");
     if (point.days_recorded !== undefined && point.days_due !== undefined && point.days_recorded < point.days_due)
@@ -82,11 +85,13 @@ export function chartSeries(series: Series, to: IsoDate, style: number): ChartSe
     if (point.lower_bound) return "at least: some labels were not recorded by name";
     return undefined;
   });
-  const provenance = series.points.map((point) => {
+  const provenance = series.points.map((point, index) => {
     if (point.value === null) return undefined;
-    if (point.provenance) return point.provenance;
-    return series.recorded.find((run) => run.from <= point.from && run.to >= point.from)?.provenance;
+    const runs = series.recorded.filter((run) => run.from <= (ends[index] ?? point.from) && run.to >= point.from);
+    const all = [...new Set<string>(runs.map((run) => run.provenance))].sort();
+    return [all.slice(0, -1).join(", "), all.at(-1)].filter(Boolean).join(" and ") || undefined;
   });
+  const corrected = correctedBuckets(series, ends, corrections);
   return {
     id: series.metric_category,
     name: series.display_name,
@@ -96,6 +101,7 @@ export function chartSeries(series: Series, to: IsoDate, style: number): ChartSe
     values: series.points.map((point) => point.value as number | null),
     notes,
     provenance,
+    ...(corrected.some(Boolean) ? { corrected } : {}),
     ...judgedValues(series),
   };
 }
@@ -122,13 +128,13 @@ export function drawnBand(data: ChartData, series: ChartSeries, index: number): 
 }
 
 /** A chart of several series over the same buckets. */
-export function chartData(all: Series[], to: IsoDate): ChartData {
+export function chartData(all: Series[], to: IsoDate, corrections?: Correction[]): ChartData {
   const first = all[0];
   const buckets = first?.points.map((point) => point.from) ?? [];
   const changes = all.flatMap((series) =>
     (series.version_changes ?? []).map((change) => ({
       index: lastIndexUntil(buckets, change.date),
-      text: `${series.display_name}: version ${change.to_version} of the definition begins on ${change.date}`,
+      text: `${series.display_name}: version ${change.to_version} of the definition begins on ${mediumDate(change.date)}`,
     })),
   );
   return {
@@ -136,7 +142,7 @@ export function chartData(all: Series[], to: IsoDate): ChartData {
     buckets,
     to,
     metrics: all.map((series) => series.metric_category),
-    series: all.map((series, index) => chartSeries(series, to, index)),
+    series: all.map((series, index) => chartSeries(series, to, index, corrections)),
     changes: changes.filter((change) => change.index >= 0),
   };
 }
@@ -171,7 +177,7 @@ function lastIndexUntil(buckets: IsoDate[], date: IsoDate): number {
 export function emptyRuns(data: ChartData): { from: number; to: number }[] {
   const runs: { from: number; to: number }[] = [];
   data.buckets.forEach((_, index) => {
-    if (data.series.length === 0 || data.series.some((series) => series.values[index] != null)) return;
+    if (data.series.length === 0 || data.pending?.isPending[index] || data.series.some((series) => series.values[index] != null)) return;
     const last = runs.at(-1);
     if (last && last.to === index - 1) last.to = index;
     else runs.push({ from: index, to: index });
@@ -179,8 +185,12 @@ export function emptyRuns(data: ChartData): { from: number; to: number }[] {
   return runs;
 }
 
-/** The values that the vertical axis must hold. Bars and areas begin at zero, as their length is what is compared. */
+/**
+ * The values that the vertical axis must hold. Bars and areas begin at zero, as their length is what is compared. While an answer is on
+ * its way, the axis stays as it was.
+ */
 export function valueDomain(data: ChartData, kind: ChartKind): [number, number] {
+  if (data.pending) return valueDomain(data.pending.before, kind);
   const values: number[] = [];
   if (kind === "stacked") {
     data.buckets.forEach((_, index) => {
@@ -196,7 +206,10 @@ export function valueDomain(data: ChartData, kind: ChartKind): [number, number] 
     for (const series of data.series)
       for (const list of [series.values, series.earlier?.values ?? []])
         for (const value of list) if (value != null) values.push(value);
-    for (const series of data.series) data.buckets.forEach((_, index) => values.push(...(drawnBand(data, series, index) ?? [])));
+    for (const series of data.series) {
+      data.buckets.forEach((_, index) => values.push(...(drawnBand(data, series, index) ?? [])));
+      for (const bucket of series.corrected ?? []) if (bucket?.recorded !== undefined) values.push(bucket.recorded);
+    }
   }
   if (values.length === 0) return [0, 1];
   let [low, high] = [Math.min(...values), Math.max(...values)];
@@ -207,51 +220,22 @@ export function valueDomain(data: ChartData, kind: ChartKind): [number, number] 
   return [low, high];
 }
 
-/** The buckets that get a label on the horizontal axis, at least `minGap` of the `width` pixels apart. */
-export function dateTicks(
-  buckets: IsoDate[],
-  interval: Interval,
-  width: number,
-  minGap = 64,
-  locale?: string,
-): { index: number; label: string }[] {
-  const count = buckets.length;
-  if (count === 0) return [];
-  const most = Math.max(2, Math.floor(width / minGap));
-  const starts = (isStart: (date: IsoDate) => boolean) =>
-    buckets.map((date, index) => ({ date, index })).filter(({ date }) => isStart(date));
-  let chosen: { date: IsoDate; index: number }[] = [];
-  let label = (date: IsoDate) => shortDate(date, locale);
-  if (interval === "day" || interval === "week") {
-    const months = starts((date) => (interval === "day" ? date.endsWith("-01") : Number(date.slice(8)) <= 7));
-    if (count <= most) chosen = starts(() => true);
-    else if (interval === "day" && count <= 62) chosen = starts((date) => new Date(date).getUTCDay() === 1);
-    else [chosen, label] = [months, (date) => monthLabel(`${date.slice(0, 8)}01`, locale)];
-  } else {
-    chosen = starts(() => true);
-    label = (date) => (interval === "month" ? monthLabel(date, locale) : bucketName(date, interval, locale));
-  }
-  const step = Math.ceil(chosen.length / most);
-  const anchor = chosen.findIndex(({ date }) => date.slice(5, 7) === "01");
-  return chosen
-    .filter((_, index) => (index - Math.max(0, anchor)) % step === 0)
-    .map(({ date, index }) => ({ index, label: label(date) }));
+/** What is to be known of a value, or of there being none, apart from its unusualness: `reconstructed`, or what was corrected. */
+export function remarks(series: ChartSeries, index: number): string[] {
+  const corrected = series.corrected?.[index]?.text;
+  const provenance = series.provenance[index];
+  // The sentence of a correction says that it is one.
+  const isTold = provenance === undefined || provenance === "observed" || (provenance === "corrected" && corrected !== undefined);
+  return [isTold ? undefined : provenance, series.notes[index], corrected].filter((remark) => remark !== undefined);
 }
 
 /** What a series has in a bucket, in words: `40`, `no value (failed: …)`, `38, reconstructed`. */
 export function valueText(series: ChartSeries, index: number, locale?: string): string {
   const value = series.values[index];
-  const note = series.notes[index];
-  if (value == null) return `no value${note ? ` (${note})` : ""}`;
-  const provenance = series.provenance[index];
-  return [
-    formatValue(value, series.pattern, series.unit, locale),
-    provenance && provenance !== "observed" ? provenance : undefined,
-    note,
-    series.judged?.[index]?.anomaly,
-  ]
-    .filter(Boolean)
-    .join(", ");
+  const told = remarks(series, index);
+  if (value == null) return `no value${told.length > 0 ? ` (${told.join("; ")})` : ""}`;
+  const anomaly = series.judged?.[index]?.anomaly;
+  return [formatValue(value, series.pattern, series.unit, locale), ...told, ...(anomaly ? [anomaly] : [])].join(", ");
 }
 
 /** The sentence that is spoken of a bucket. */
@@ -262,7 +246,7 @@ export function bucketSentence(data: ChartData, index: number, locale?: string):
     const earlier = series.earlier?.values[index];
     const before =
       series.earlier && earlier != null
-        ? `; ${series.earlier.name} ${formatValue(earlier, series.pattern, series.unit, locale)}`
+        ? `; ${series.earlier.name} ${[formatValue(earlier, series.pattern, series.unit, locale), series.earlier.notes[index]].filter(Boolean).join(", ")}`
         : "";
     return `${series.name} ${valueText(series, index, locale)}${before}`;
   });
@@ -271,7 +255,7 @@ export function bucketSentence(data: ChartData, index: number, locale?: string):
   return `${bucketName(from, data.interval, locale)}: ${[...parts, ...changes, ...notes].join("; ")}.`;
 }
 
-/** A description of the whole chart, for those who do not see it. */
+/** A description of the whole chart, for screen readers. */
 export function describe(data: ChartData, kind: ChartKind, locale?: string): string {
   const [first, last] = [data.buckets[0], data.buckets.at(-1)];
   if (first === undefined || last === undefined) return "An empty chart.";
@@ -280,6 +264,7 @@ export function describe(data: ChartData, kind: ChartKind, locale?: string): str
   const sentences = data.series.slice(0, STYLES).map((series) => {
     let [low, high, newest, missing] = [-1, -1, -1, 0];
     series.values.forEach((value, index) => {
+      if (data.pending?.isPending[index]) return;
       if (value == null) return void missing++;
       newest = index;
       if (low < 0 || value < (series.values[low] ?? Infinity)) low = index;

@@ -65,7 +65,7 @@ function contrast(one: string, other: string): number {
 for (const [theme, name] of ["light", "dark"].entries()) {
   const colours = Array.from({ length: STYLES }, (_, style) => pair(`s${style}`)[theme] ?? "");
 
-  test(`the colours of series are told apart by colour-blind eyes, ${name}`, () => {
+  test(`colour-blind readers can distinguish the colours of series, ${name}`, () => {
     for (const by of Object.keys(SEEN))
       colours.forEach((one, style) =>
         colours.slice(0, style).forEach((other, before) => {

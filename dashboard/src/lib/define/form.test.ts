@@ -8,6 +8,8 @@ test("a declaration becomes the texts of the form and the same again", () => {
     { measure: "created", source: "posts", filter: { genre: "jazz" }, display_name: "Jazz", unit: "count", expected: { max: 9 }, dashboard: { group: "Music", headline: true } },
     { measure: "distinct_actors", sources: ["posts", "likes"], window_days: 30 },
     { measure: "ratio", numerator: { measure: "created", source: "posts" }, denominator: "users_total", type: "percentage" },
+    { measure: "retention", sources: ["visits"], after_days: 28, window_days: 7, cohort: { source: "accounts", filter: { plan: "free" } } },
+    { measure: "growth", sources: ["visits", "posts"], state: "churned", window_days: 7 },
     { measure: "sql", query: "SELECT 1", returns: "value", adds_up: "sum" },
   ] as const) {
     const { body, errors } = bodyOf(declaration.measure, textsOf(declaration), declaration);
@@ -15,7 +17,7 @@ test("a declaration becomes the texts of the form and the same again", () => {
   }
 });
 
-test("what cannot be sent is said beside its field", () => {
+test("a value that cannot be sent is reported beside its field", () => {
   const { errors } = bodyOf("breakdown", { source: "posts", top: "ten", filter: "{genre}" });
   assert.deepEqual(Object.keys(errors).sort(), ["column", "filter", "top"]);
 });
@@ -26,7 +28,7 @@ test("a change of the measure takes nothing along that was of the other one", ()
   assert.deepEqual(body, { measure: "created", expected: { min: 0 }, source: "posts" });
 });
 
-test("what the server says is put beside its field", () => {
+test("an error of the server is shown beside its field", () => {
   const errors = [
     { parameter: "filter.score", detail: "there is no column `score`" },
     { parameter: "source", detail: "`nope` is not declared" },

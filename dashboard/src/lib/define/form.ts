@@ -22,21 +22,18 @@ const WINDOW: Field = { name: "window_days", label: "Days", kind: "number", hint
 const PERIOD: Field = { name: "window", label: "Or the calendar's", kind: "choice", choices: ["week", "month"] };
 const TOP: Field = { name: "top", label: "Labels recorded by name", kind: "number", hint: "10 unless given" };
 
+const SOURCES: Field = { name: "sources", label: "Sources", kind: "list", isRequired: true, hint: "separated by commas" };
+
 export const MEASURES = {
   created: { about: "Rows created on the day", fields: [SOURCE, FILTER] },
   existing: { about: "Rows that exist at the end of the day", fields: [SOURCE, FILTER] },
   distinct_actors: {
     about: "Different people who did something in the days that end with the day",
-    fields: [
-      { name: "sources", label: "Sources", kind: "list", isRequired: true, hint: "separated by commas" },
-      WINDOW,
-      PERIOD,
-      FILTER,
-    ],
+    fields: [SOURCES, WINDOW, PERIOD, FILTER],
   },
   distinct: {
     about: "Different values of a column in the days that end with the day",
-    fields: [{ name: "sources", label: "Sources", kind: "list", isRequired: true, hint: "separated by commas" }, COLUMN, WINDOW, PERIOD, FILTER],
+    fields: [SOURCES, COLUMN, WINDOW, PERIOD, FILTER],
   },
   average: { about: "The mean of a column over the rows created on the day", fields: [SOURCE, COLUMN, FILTER] },
   sum: {
@@ -56,6 +53,25 @@ export const MEASURES = {
       { name: "numerator", label: "Numerator", kind: "nameOrJson", isRequired: true, hint: "a metric's name, or a measure as JSON" },
       { name: "denominator", label: "Denominator", kind: "nameOrJson", isRequired: true },
       { name: "type", label: "Type", kind: "choice", choices: ["percentage", "average"] },
+    ],
+  },
+  retention: {
+    about: "Of the people who came on an earlier day, the share that is active now",
+    fields: [
+      SOURCES,
+      { name: "after_days", label: "Days since they came", kind: "number", isRequired: true, hint: "7 for those who came a week ago" },
+      { ...WINDOW, label: "Active in the last days" },
+      { name: "cohort", label: "Those who came", kind: "nameOrJson", hint: "a source whose rows say who came; the first row of each person unless given" },
+      FILTER,
+    ],
+  },
+  growth: {
+    about: "New, retained, resurrected or churned people of the days that end with the day, compared with the days before",
+    fields: [
+      SOURCES,
+      { name: "state", label: "Which people", kind: "choice", choices: ["new", "retained", "resurrected", "churned"] },
+      WINDOW,
+      FILTER,
     ],
   },
   breakdown: {
@@ -117,7 +133,7 @@ export function textsOf(declaration: Record<string, unknown>): Texts {
     else texts[name] = typeof value === "string" ? value : JSON.stringify(value);
   }
   // A source by itself is a list of one.
-  if (["distinct_actors", "distinct"].includes(String(declaration.measure)) && !texts.sources) texts.sources = texts.source ?? "";
+  if (["distinct_actors", "distinct", "retention", "growth"].includes(String(declaration.measure)) && !texts.sources) texts.sources = texts.source ?? "";
   return texts;
 }
 
@@ -138,7 +154,7 @@ export function bodyOf(
   for (const field of fieldsOf(measure)) {
     const text = (texts[field.name] ?? "").trim();
     if (text === "") {
-      if (field.isRequired) errors[field.name] = "This is needed.";
+      if (field.isRequired) errors[field.name] = "This field is required.";
       continue;
     }
     try {
@@ -156,7 +172,7 @@ function valueOf(field: Field, text: string): unknown {
     case "flag":
       return text === SET;
     case "number":
-      if (!/^\d+$/.test(text)) throw new Error("This is to be a whole number.");
+      if (!/^\d+$/.test(text)) throw new Error("Enter a whole number.");
       return Number(text);
     case "list":
       return text.split(",").map((part) => part.trim()).filter(Boolean);
@@ -179,7 +195,7 @@ function json(text: string): unknown {
 
 /** What the server says is wrong, by field; what belongs to none is under the empty name. */
 export function errorsByField(errors: { parameter: string; detail: string }[], measure: Measure): Record<string, string> {
-  const known = new Set(fieldsOf(measure).map((field) => field.name));
+  const known = new Set(["category", ...fieldsOf(measure).map((field) => field.name)]);
   const found: Record<string, string> = {};
   for (const { parameter, detail } of errors) {
     const [first = "", second = ""] = parameter.split(/[.[]/);

@@ -13,13 +13,15 @@ test("the state survives the address and back", () => {
     "",
     "metrics=posts_created,comments_created&days=30&by=week&as=stacked&against=year",
     "metrics=a%26b&from=2026-01-01&to=2026-03-31&as=table",
+    "values=recorded&as_of=2026-03-31",
+    "as_of=2026-03-31T12:00:00Z",
   ])
     assert.equal(stateQuery(parse(query)), query);
 });
 
-test("what an address says wrongly has its default", () => {
+test("an invalid parameter of an address gets its default", () => {
   const fallback = parse("");
-  for (const query of ["by=decade", "as=pie", "against=you", "days=31", "days=-1", "from=2026-02-01&to=2026-01-01", "from=x&to=y"])
+  for (const query of ["by=decade", "as=pie", "against=you", "days=31", "days=-1", "from=2026-02-01&to=2026-01-01", "from=x&to=y", "values=all", "as_of=yesterday"])
     assert.deepEqual(parse(query), fallback, query);
   const many = Array.from({ length: 40 }, (_, index) => `m${index}`).join(",");
   assert.equal(parse(`metrics=${many}`).metrics.length, MAX_METRICS);
@@ -31,9 +33,9 @@ test("a range ends with the last finished day", () => {
 });
 
 test("an interval that makes too many points gives way to the next longer one", () => {
-  assert.equal(fittingInterval("day", "2026-01-01", "2026-12-31"), "day");
-  assert.equal(fittingInterval("day", "2025-12-31", "2026-12-31"), "week");
-  assert.equal(fittingInterval("day", "2016-01-01", "2026-12-31"), "month");
+  assert.equal(fittingInterval("day", "2026-01-01", "2026-12-31", 365), "day");
+  assert.equal(fittingInterval("day", "2025-12-31", "2026-12-31", 365), "week");
+  assert.equal(fittingInterval("day", "2016-01-01", "2026-12-31", 365), "month");
 });
 
 test("days are compared with the same weekdays", () => {
@@ -50,6 +52,22 @@ test("months are compared with the months before, and with those of a year ago",
   assert.deepEqual(earlierRange("2026-09-01", "2026-11-28", "month", "previous"), { from: "2026-06-01", to: "2026-08-28" });
   assert.deepEqual(earlierRange("2026-09-01", "2026-11-30", "month", "year"), { from: "2025-09-01", to: "2025-11-30" });
   assert.deepEqual(earlierRange("2026-01-31", "2026-03-31", "month", "previous"), { from: "2025-10-31", to: "2025-12-31" });
+});
+
+test("whole months, quarters and years are compared with whole ones, whatever their lengths", () => {
+  for (const [from, to, interval, comparison, earlier] of [
+    ["2026-02-01", "2026-02-28", "month", "previous", ["2026-01-01", "2026-01-31"]],
+    ["2026-04-01", "2026-04-30", "month", "previous", ["2026-03-01", "2026-03-31"]],
+    ["2026-04-01", "2026-06-30", "quarter", "previous", ["2026-01-01", "2026-03-31"]],
+    ["2025-02-01", "2025-02-28", "month", "year", ["2024-02-01", "2024-02-29"]],
+    ["2024-02-01", "2024-02-29", "month", "year", ["2023-02-01", "2023-02-28"]],
+    ["2025-01-01", "2025-12-31", "year", "previous", ["2024-01-01", "2024-12-31"]],
+    // To the middle of a month, to the middle of the other one.
+    ["2026-04-01", "2026-04-29", "month", "previous", ["2026-03-01", "2026-03-29"]],
+  ] as const) {
+    const { from: earlierFrom, to: earlierTo } = earlierRange(from, to, interval, comparison);
+    assert.deepEqual([earlierFrom, earlierTo], earlier, `${from} to ${to}`);
+  }
 });
 
 test("hostile names stay words of the shell, strings of JavaScript and literals of SQL", () => {

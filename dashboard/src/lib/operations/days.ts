@@ -15,21 +15,33 @@ export interface CalendarDay {
 
 /** Causes that need nothing to be done: the metric was not defined, or the day is not over. */
 const EXCUSED = new Set(["defined_later", "not_reconstructible", "before_first_row", "not_yet_due"]);
-const FAILED = new Set(["failed", "timed_out", "unreadable_record"]);
 
 interface Tally {
   observed: number;
   later: number;
+  corrected: number;
+  withdrawn: number;
   failed: number;
   missing: number;
   running: number;
 }
+
+const recorded = { observed: "observed", reconstructed: "later", corrected: "corrected" } as const;
+const unrecorded: Record<string, keyof Tally> = {
+  failed: "failed",
+  timed_out: "failed",
+  unreadable_record: "failed",
+  running: "running",
+  withdrawn: "withdrawn",
+};
 
 /** Each day from `from` to `to`, from how the series are recorded on it. */
 export function calendar(series: Series[], from: IsoDate, to: IsoDate): CalendarDay[] {
   const tallies: Tally[] = Array.from({ length: daysBetween(from, to) }, () => ({
     observed: 0,
     later: 0,
+    corrected: 0,
+    withdrawn: 0,
     failed: 0,
     missing: 0,
     running: 0,
@@ -43,10 +55,10 @@ export function calendar(series: Series[], from: IsoDate, to: IsoDate): Calendar
     }
   };
   for (const one of series) {
-    for (const run of one.recorded) add(run, run.provenance === "observed" ? "observed" : "later");
+    for (const run of one.recorded) add(run, recorded[run.provenance]);
     for (const gap of one.gaps) {
       if (EXCUSED.has(gap.cause)) continue;
-      add(gap, gap.cause === "running" ? "running" : FAILED.has(gap.cause) ? "failed" : "missing");
+      add(gap, unrecorded[gap.cause] ?? "missing");
     }
   }
   return tallies.map((tally, index) => ({
@@ -56,11 +68,12 @@ export function calendar(series: Series[], from: IsoDate, to: IsoDate): Calendar
   }));
 }
 
-function stateOf({ observed, later, failed, missing, running }: Tally): DayState {
-  const [recorded, lacking] = [observed + later, failed + missing];
+function stateOf({ observed, later, corrected, withdrawn, failed, missing, running }: Tally): DayState {
+  // A withdrawn day has a record, too.
+  const [present, lacking] = [observed + later + corrected + withdrawn, failed + missing];
   if (running > 0) return "running";
-  if (recorded > 0 && lacking > 0) return "partial";
-  if (recorded > 0) return later > 0 ? "reconstructed" : "recorded";
+  if (present > 0 && lacking > 0) return "partial";
+  if (present > 0) return later > 0 ? "reconstructed" : "recorded";
   if (failed > 0) return "failed";
   return missing > 0 ? "missing" : "none";
 }
@@ -69,9 +82,11 @@ function textOf(tally: Tally): string {
   const parts = [
     tally.observed && `${plural(tally.observed, "metric")} recorded`,
     tally.later && `${plural(tally.later, "metric")} recorded later`,
+    tally.corrected && `${plural(tally.corrected, "metric")} corrected`,
+    tally.withdrawn && `${plural(tally.withdrawn, "metric")} withdrawn`,
     tally.failed && `${plural(tally.failed, "metric")} failed`,
     tally.missing && `${plural(tally.missing, "metric")} missing`,
-    tally.running && "a run is at work",
+    tally.running && "a run is in progress",
   ].filter(Boolean);
   return parts.join(", ") || "nothing is due";
 }

@@ -2,8 +2,10 @@
 //! parts: the format, the limit of exports at once, and that no status is sent before the first page is read.
 
 pub mod activity;
+pub mod corrections;
 pub mod definitions;
 pub mod latest;
+pub mod redactions;
 pub mod runs;
 pub mod series;
 
@@ -18,6 +20,7 @@ use axum::{
 use bytes::Bytes;
 use futures_util::stream;
 use serde::de::DeserializeOwned;
+use strum::IntoEnumIterator;
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
 use utoipa::{
@@ -205,8 +208,8 @@ async fn next(export: &mut Export) -> Result<Option<Vec<u8>>, QueryError> {
 
 fn read_format(name: Option<&str>) -> Result<ExportFormat, Problem> {
     let Some(name) = name else { return Ok(ExportFormat::Csv) };
-    ExportFormat::from_name(name).ok_or_else(|| {
-        let hint = suggestion(name, ExportFormat::ALL.map(ExportFormat::name));
+    name.parse().map_err(|_| {
+        let hint = suggestion(name, ExportFormat::iter().map(ExportFormat::name));
         let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
         let detail = format!("no format is called {}{hint}", shown(name));
         Problem::invalid_parameters(vec![InvalidParameter { parameter: "format".to_owned(), detail }])

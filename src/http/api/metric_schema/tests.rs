@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
+use strum::IntoEnumIterator;
 use utoipa::{PartialSchema, openapi::RefOr};
 
-use super::*;
-use crate::config::{known_keys, read_json_metric};
+use super::{actors::CohortRows, filters::Comparisons, *};
+use crate::config::{MeasureName, known_keys, read_json_metric};
 
 /// The schema of each key of an object in the document.
 fn properties<T: PartialSchema>() -> BTreeMap<String, Value> {
@@ -33,6 +34,8 @@ fn metrics() -> Vec<(MeasureName, BTreeMap<String, Value>)> {
         (MeasureName::Median, properties::<MedianMetric>()),
         (MeasureName::Quantile, properties::<QuantileMetric>()),
         (MeasureName::Ratio, properties::<RatioMetric>()),
+        (MeasureName::Retention, properties::<RetentionMetric>()),
+        (MeasureName::Growth, properties::<GrowthMetric>()),
         (MeasureName::Breakdown, properties::<BreakdownMetric>()),
         (MeasureName::Sql, properties::<SqlMetric>()),
     ]
@@ -40,19 +43,20 @@ fn metrics() -> Vec<(MeasureName, BTreeMap<String, Value>)> {
 
 #[test]
 fn the_document_names_the_keys_that_are_read_and_no_others() {
-    let body = json!({"expected": {}, "numerator": {}, "filter": {"score": {}}});
+    let body = json!({"expected": {}, "numerator": {}, "cohort": {}, "filter": {"score": {}}});
     let read = known_keys(body.as_object().unwrap());
     let documented = metrics().into_iter().flat_map(|(_, properties)| properties.into_keys()).collect();
     assert_eq!(read[""], documented);
     assert_eq!(read["expected"], keys::<ExpectedValues>());
     assert_eq!(read["numerator"], keys::<CountMeasure>());
+    assert_eq!(read["cohort"], keys::<CohortRows>());
     assert_eq!(read["filter.score"], keys::<Comparisons>());
 }
 
 #[test]
 fn the_document_gives_each_measure_the_keys_that_it_takes() {
     let metrics = metrics();
-    assert_eq!(metrics.len(), MeasureName::ALL.len());
+    assert_eq!(metrics.len(), MeasureName::iter().count());
     let is_common = |key: &str| metrics.iter().all(|(_, properties)| properties.contains_key(key));
     for (measure, properties) in &metrics {
         assert_eq!(properties["measure"]["enum"], json!([measure.name()]));

@@ -1,34 +1,26 @@
 //! Distinct actors, or values of another column, in windows of days. The pairs of a day and an actor are read once for all
-//! windows over the same rows.
-//!
-//! For many days, each active day of an actor fills the windows of the days that follow, up to the actor's next active day.
-//! The database counts the active days by day and by their distance to the next one; what a window counts begins with the
-//! active day and ends `w` days later, or with the calendar's week or month, or at the next active day if that comes first. The
-//! count of a day is the running sum of such intervals begun less intervals ended, so that a window of 30 days costs no more
-//! than one of 2.
-//!
-//! For a single day, each actor's latest active time determines in which of the windows the actor is.
+//! windows over the same rows: for many days as [`WindowChanges`] says. For a single day, each actor's latest active time
+//! determines in which of the windows the actor is.
 
-mod activity;
+mod parameters;
+mod window_changes;
 
-use std::collections::BTreeMap;
-
-use activity::Activity;
 use jiff::civil::Date;
+pub use window_changes::WindowChanges;
 
 use super::{
-    day_parameter::DayParameter,
+    activity::{Activity, union, union_all},
     dialect::Dialect,
     execute::Executor,
-    parse::parse_count,
-    scan::without_index,
-    session::{MAX_ANSWERS, SpanRow},
+    parse::parse_counts,
+    runs_of_days::ReadsRuns,
+    session::SpanRow,
     span::Edge,
     time::TimeColumn,
 };
 use crate::{
-    database::{Fault, FaultClass},
-    metric::{Calendar, DayBounds, Rows, Tally, Window},
+    database::Fault,
+    metric::{Calendar, DayBounds, Rows, Source, Tally, Window},
     platform::{contract::Sources, schema::Schema},
 };
 
@@ -43,9 +35,8 @@ pub struct DistinctGroup<'a> {
 }
 
 impl DistinctGroup<'_> {
-    /// Answers come as (0, [window, day, actors]) for many days: that many active days begin on the day (of window 0), or
-    /// leave the window of that number, counted from 1, on the day. Days count from 1, at the first day of any window. For one
-    /// day they are (0, [actors of each window, the shortest first]).
+    /// Answers come as those of [`WindowChanges::statement`] for many days. For one day they are (0, [actors of each window, the
+    /// shortest first]).
     pub fn statement(
         &self,
         dialect: Dialect,
@@ -66,7 +57,10 @@ impl DistinctGroup<'_> {
                 let starts: Vec<_> = starts.map(|date| Edge::at(calendar.start_of(date), date)).collect();
                 of_one_day(activity, &starts, end)
             }
-            days => self.of_days(activity, calendar, days),
+            [first, .., last] => {
+                let changes = self.changes(first);
+                changes.statement(activity, &Edge::of_dates(calendar, self.first(first), last))
+            }
         }
     }
 
@@ -97,135 +91,14 @@ impl DistinctGroup<'_> {
         starts
     }
 
-    /// The first day of any window of the days.
-    fn first(&self, days: &[DayBounds]) -> Option<Date> {
-        let first = days.first()?.date;
-        self.windows.iter().map(|window| window.first(first)).min()
+    /// The first day of any window of the days from `first` on.
+    fn first(&self, first: &DayBounds) -> Date {
+        self.windows.iter().map(|window| window.first(first.date)).min().unwrap_or(first.date)
     }
 
-    /// As [`Self::statement`] for one day, which the parameters of the statement name.
-    ///
-    /// # Errors
-    /// Also for windows whose length depends on the day.
-    pub fn statement_of_parameters(&self, schema: &Schema) -> Result<String, Fault> {
-        let activity = Activity::new(Dialect::Postgres, schema, self.sources, &self.rows, self.column)?;
-        let lengths = self.lengths()?.into_iter();
-        let starts: Vec<_> =
-            lengths.map(|length| DayParameter::Start { days_before: length - 1 }.into()).collect();
-        Ok(of_one_day(&activity, &starts, DayParameter::EndOfDate.into()))
-    }
-
-    /// The place of each reading's window among the counts of [`Self::statement_of_parameters`].
-    pub fn places_of_parameters(&self) -> Result<Vec<usize>, Fault> {
-        let lengths = self.lengths()?;
-        let place = |window: &Window| lengths.binary_search(&window.longest()).unwrap_or_default();
-        Ok(self.windows.iter().map(place).collect())
-    }
-
-    /// The lengths of windows of days, each once, the shortest first.
-    fn lengths(&self) -> Result<Vec<u32>, Fault> {
-        let length = |window: &Window| match window {
-            Window::Days(days) => Ok(*days),
-            Window::ToDate(_) => Err(Fault::new(
-                FaultClass::Other,
-                format!(
-                    "SQL functions do not count over {}, whose length depends on the day: record the metric with \
-                     `daymark serve`, or give it `window_days`",
-                    window.described()
-                ),
-            )),
-        };
-        let mut lengths = self.windows.iter().map(length).collect::<Result<Vec<_>, _>>()?;
-        lengths.sort_unstable();
-        lengths.dedup();
-        Ok(lengths)
-    }
-
-    fn of_days(&self, activity: &Activity<'_>, calendar: &Calendar, days: &[DayBounds]) -> String {
-        let (dialect, edges) = (activity.dialect(), self.edges(calendar, days));
-        let (Some(first), Some(last)) = (edges.first(), edges.last()) else { return String::new() };
-        let lengths = self.reaches(first.date, edges.len() - 1).join(", ");
-        let inner = &edges[..edges.len() - 1];
-        let day = |time: &TimeColumn| format!("{} AS daymark_day, ", time.bucket(inner));
-        let active = union(&activity.selects((*first, *last), day));
-        let longest = self.longest();
-        // An active day has left a window of one day on the next, whatever the actor does then.
-        let followed = match longest {
-            1 => "SELECT daymark_day, 1 AS daymark_gap FROM active".to_owned(),
-            _ => format!(
-                "SELECT daymark_day, coalesce(lead(daymark_day) OVER (PARTITION BY daymark_actor ORDER BY daymark_day) \
-                 - daymark_day, {longest}) AS daymark_gap FROM active"
-            ),
-        };
-        let columns = ["daymark_window", "daymark_from", "daymark_to", "daymark_length", "daymark_end"];
-        let reaches = match dialect {
-            Dialect::Postgres => format!("(VALUES {lengths}) AS windows ({})", columns.join(", ")),
-            Dialect::Sqlite => {
-                let named = columns.iter().enumerate();
-                let named = named.map(|(index, name)| format!("column{} AS {name}", index + 1));
-                format!("(SELECT {} FROM (VALUES {lengths}))", named.collect::<Vec<_>>().join(", "))
-            }
-        };
-        // An active day leaves a window when the window has moved on, at the end of its period, or at the next active day.
-        let (least, id) = match dialect {
-            Dialect::Postgres => ("least", "0::int8"),
-            Dialect::Sqlite => ("min", "0"),
-        };
-        let values = ["daymark_window", "daymark_day", "daymark_actors"].map(str::to_owned);
-        format!(
-            "WITH active AS (\n  {active}),\n\
-             followed AS (\n  {followed}),\n\
-             gaps AS (\n  SELECT daymark_day, daymark_gap, count(*) AS daymark_actors FROM followed GROUP BY daymark_day, daymark_gap)\n\
-             SELECT {id}, {} FROM (\n  \
-             SELECT 0 AS daymark_window, daymark_day, sum(daymark_actors) AS daymark_actors FROM gaps GROUP BY daymark_day\n  \
-             UNION ALL\n  \
-             SELECT daymark_window, {least}(daymark_day + {least}(daymark_gap, daymark_length), daymark_end), sum(daymark_actors)\n  \
-             FROM gaps JOIN {reaches} ON daymark_day BETWEEN daymark_from AND daymark_to\n  \
-             GROUP BY daymark_window, {least}(daymark_day + {least}(daymark_gap, daymark_length), daymark_end)) AS changes",
-            dialect.pack(&values)
-        )
-    }
-
-    /// For each window the rows (window, first day, last day, length, end): an active day from the first to the last day is in the
-    /// window for that many days, and not on or after the end. The days are numbered from `first` on.
-    fn reaches(&self, first: Date, days: usize) -> Vec<String> {
-        let days = i64::try_from(days).unwrap_or(i64::MAX);
-        let number = |date: Date| i64::from((date - first).get_days()) + 1;
-        let longest = i64::from(self.longest());
-        let mut rows = Vec::new();
-        for (place, window) in self.different_windows().into_iter().enumerate() {
-            let place = place + 1;
-            match window {
-                Window::Days(length) => {
-                    rows.push(format!("({place}, 1, {days}, {length}, {})", days + longest + 1))
-                }
-                Window::ToDate(_) => {
-                    let mut date = first;
-                    while number(date) <= days {
-                        let end = number(window.last(date)) + 1;
-                        rows.push(format!("({place}, {}, {}, {longest}, {end})", number(date), end - 1));
-                        let Ok(next) = window.last(date).tomorrow() else { break };
-                        date = next;
-                    }
-                }
-            }
-        }
-        rows
-    }
-
-    /// The start of every calendar day from the first one in any window of the days, and the end of the last day. A day that the
-    /// zone skipped has a start too, the same as the next day's: windows count calendar days.
-    fn edges(&self, calendar: &Calendar, days: &[DayBounds]) -> Vec<Edge> {
-        let (Some(first), Some(last)) = (self.first(days), days.last()) else { return Vec::new() };
-        let mut date = first;
-        let mut edges = Vec::new();
-        while date <= last.date {
-            edges.push(Edge::at(calendar.start_of(date), date));
-            let Ok(next) = date.tomorrow() else { break };
-            date = next;
-        }
-        edges.push(Edge::at(last.end, date));
-        edges
+    /// The windows of the days from `first` on.
+    fn changes(&self, first: &DayBounds) -> WindowChanges {
+        WindowChanges::new(self.windows.iter().copied(), self.first(first))
     }
 
     /// For each reading a tally for each of the days.
@@ -236,99 +109,60 @@ impl DistinctGroup<'_> {
         days: &[DayBounds],
     ) -> Result<Vec<Vec<Tally>>, Fault> {
         let mut activity = Activity::new(executor.dialect(), schema, self.sources, &self.rows, self.column)?;
-        let edges = self.edges(executor.calendar(), days);
-        if let (Some(first), Some(last)) = (edges.first(), edges.last()) {
-            activity.test_other_texts(executor, (*first, *last)).await?;
-        }
-        let mut tallies = vec![Vec::with_capacity(days.len()); self.windows.len()];
-        let (mut rest, mut days_at_once) = (days, days.len());
-        while !rest.is_empty() {
-            let (run, later) = rest.split_at(days_at_once.min(rest.len()));
-            let sql = self.statement_of(&activity, executor.calendar(), run);
-            match executor.answers(&sql).await {
-                // A single day has one row.
-                Ok(answers) if answers.len() > MAX_ANSWERS && run.len() > 1 => days_at_once = run.len() / 2,
-                Ok(answers) => {
-                    self.add(&mut tallies, run, &answers)?;
-                    rest = later;
-                }
-                // Distinct counts of parts of a window do not add up, but each day's window may be read on its own.
-                Err(fault) if fault.class != FaultClass::TimedOut => return Err(fault),
-                Err(fault) => {
-                    if let Some(source) = activity.without_index()
-                        && !executor.is_over()
-                        && !executor
-                            .reads_a_range(&self.of_last_day(&activity, executor.calendar(), run))
-                            .await?
-                    {
-                        return Err(without_index(source, fault));
-                    }
-                    if executor.is_over() || !self.can_be_halved(run) {
-                        return Err(fault);
-                    }
-                    days_at_once = run.len() / 2;
-                }
-            }
-        }
-        Ok(tallies)
+        let first = days.first().map(|day| self.first(day));
+        activity.test_other_texts(executor, first, days).await?;
+        let tallies = vec![Vec::with_capacity(days.len()); self.windows.len()];
+        let mut reading = WindowsReading { group: self, activity, tallies };
+        executor.read_runs(&mut reading, days).await?;
+        Ok(reading.tallies)
+    }
+}
+
+/// One call of [`DistinctGroup::answer`].
+struct WindowsReading<'a> {
+    group: &'a DistinctGroup<'a>,
+    activity: Activity<'a>,
+    tallies: Vec<Vec<Tally>>,
+}
+
+impl ReadsRuns for WindowsReading<'_> {
+    fn statement(&self, calendar: &Calendar, days: &[DayBounds]) -> String {
+        self.group.statement_of(&self.activity, calendar, days)
     }
 
-    fn of_last_day(&self, activity: &Activity<'_>, calendar: &Calendar, days: &[DayBounds]) -> String {
-        self.statement_of(activity, calendar, &days[days.len().saturating_sub(1)..])
-    }
-
-    /// Whether fewer days mean fewer rows: not where the window is nearly all that is read. (A source without an index is
-    /// read whole each time.)
-    fn can_be_halved(&self, days: &[DayBounds]) -> bool {
-        days.len() >= (self.longest() as usize / 2).max(2)
-    }
-
-    fn add(&self, tallies: &mut [Vec<Tally>], days: &[DayBounds], answers: &[SpanRow]) -> Result<(), Fault> {
-        let numbers = answers.iter().map(|(_, values)| {
-            values.iter().map(|value| parse_count(value.as_deref())).collect::<Result<Vec<_>, _>>()
-        });
-        let numbers = numbers.collect::<Result<Vec<_>, _>>()?;
-        let windows = self.different_windows();
-        for (tallies, window) in tallies.iter_mut().zip(&self.windows) {
+    fn add(&mut self, days: &[DayBounds], answers: &[SpanRow]) -> Result<(), Fault> {
+        let numbers = parse_counts(answers)?;
+        for (tallies, window) in self.tallies.iter_mut().zip(&self.group.windows) {
             match days {
+                [] => {}
                 [day] => {
                     let start = window.first(day.date);
-                    let place =
-                        self.starts(day.date).iter().position(|other| *other == start).unwrap_or_default();
+                    let place = self
+                        .group
+                        .starts(day.date)
+                        .iter()
+                        .position(|other| *other == start)
+                        .unwrap_or_default();
                     let count = numbers.first().and_then(|counts| counts.get(place));
                     tallies.push(Tally::Count(count.copied().unwrap_or_default()));
                 }
-                days => {
-                    let number = windows.binary_search(window).unwrap_or_default() + 1;
-                    tallies.extend(self.counts(days, number, &numbers));
+                [first, ..] => {
+                    let dates = days.iter().map(|day| day.date);
+                    let counts = self.group.changes(first).counts(*window, dates, &numbers);
+                    tallies.extend(counts.into_iter().map(Tally::Count));
                 }
             }
         }
         Ok(())
     }
 
-    /// The running sums of the window of that number, from answers as [`Self::statement`] describes them.
-    fn counts(&self, days: &[DayBounds], window: usize, numbers: &[Vec<i64>]) -> Vec<Tally> {
-        let window = i64::try_from(window).unwrap_or(i64::MAX);
-        let first = self.first(days).unwrap_or_default();
-        let mut changes: BTreeMap<i64, i64> = BTreeMap::new();
-        for number in numbers {
-            match *number.as_slice() {
-                [0, day, actors] => *changes.entry(day).or_default() += actors,
-                [of, day, actors] if of == window => *changes.entry(day).or_default() -= actors,
-                _ => {}
-            }
-        }
-        let mut changes = changes.into_iter().peekable();
-        let mut count = 0;
-        let tally = |day: &DayBounds| {
-            let day = i64::from((day.date - first).get_days()) + 1;
-            while let Some((_, change)) = changes.next_if(|(of, _)| *of <= day) {
-                count += change;
-            }
-            Tally::Count(count)
-        };
-        days.iter().map(tally).collect()
+    fn without_index(&self) -> Option<&Source> {
+        self.activity.without_index()
+    }
+
+    /// The days are not halved if nearly all rows that are read are in the window before them. (A source without an index is read whole each time.)
+    fn can_be_halved(&self, days: &[DayBounds]) -> bool {
+        days.len() >= (self.group.longest() as usize / 2).max(2)
     }
 }
 
@@ -338,37 +172,25 @@ fn of_one_day(activity: &Activity<'_>, starts: &[Edge], end: Edge) -> String {
     // The longest first: an actor is in all windows up to the one that its latest time is in.
     let edges: Vec<_> = starts.iter().rev().copied().collect();
     let [first, inner @ ..] = edges.as_slice() else { return String::new() };
-    let range = (*first, end);
+    let range = (Some(*first), end);
     if inner.is_empty() {
         let count = dialect.pack(&["count(*)".to_owned()]);
         let actors = union(&activity.selects(range, |_| String::new()));
-        return format!("SELECT {}, {count} FROM (\n  {actors}) AS actors", zero(dialect));
+        return format!("SELECT {}, {count} FROM (\n  {actors}) AS actors", dialect.zero());
     }
     let number = if dialect == Dialect::Postgres { "::int" } else { "" };
     let latest = |time: &TimeColumn| format!("({}){number} AS daymark_latest, ", time.bucket(inner));
-    let activity = activity.selects(range, latest).join("\n  UNION ALL\n  ");
+    let activity = union_all(&activity.selects(range, latest));
     let counts =
         (0..edges.len()).rev().map(|least| format!("count(*) FILTER (WHERE daymark_latest >= {least})"));
     let counts = dialect.pack(&counts.collect::<Vec<_>>());
     format!(
         "SELECT {}, {counts} FROM (\n  SELECT max(daymark_latest) AS daymark_latest FROM (\n  {activity}) AS activity\n  \
          GROUP BY daymark_actor) AS actors",
-        zero(dialect)
+        dialect.zero()
     )
 }
 
 fn next(date: Date) -> Date {
     date.tomorrow().unwrap_or(date)
-}
-
-/// The rows of all parts, each once. UNION removes duplicates from within a part too; a single part has to say so itself.
-fn union(parts: &[String]) -> String {
-    match parts {
-        [only] => only.replacen("SELECT", "SELECT DISTINCT", 1),
-        _ => parts.join("\n  UNION\n  "),
-    }
-}
-
-fn zero(dialect: Dialect) -> &'static str {
-    if dialect == Dialect::Postgres { "0::int8" } else { "0" }
 }

@@ -33,7 +33,7 @@ impl LabelReading<'_> {
             match executor.answers(&sql).await {
                 Ok(answers) if answers.len() > MAX_ANSWERS && runs.halve() => {}
                 Ok(answers) => {
-                    let labels = self.days_of(run, answers)?;
+                    let labels = self.days_of(executor.dialect(), run, answers)?;
                     tallies.extend(labels.into_iter().map(|labels| self.tally(labels)));
                     runs.advance();
                 }

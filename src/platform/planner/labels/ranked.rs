@@ -1,8 +1,9 @@
 //! The largest labels of each day, found by the database, which also counts all of them.
 //!
 //! Of rows created in the day each day is ranked by itself. Existing rows change from day to day: of the labels only those are
-//! answered that can be among the largest on any of the days, with their changes. A label can if the most that it has on any day
-//! is not less than the least that the last of the largest has: the largest by what they have on every day.
+//! answered that can be among the largest on any of the days, with their changes. Labels are ranked by their minimum over the
+//! days, and the minimum of the label in place `top` is a threshold: a label can be among the largest on some day only if its
+//! maximum over the days reaches it.
 
 use std::collections::HashMap;
 
@@ -13,6 +14,7 @@ use crate::{
     platform::{
         planner::{
             dialect::Dialect,
+            numbers::{rank_of_sum, sum_parts},
             parse::parse_count,
             scan::{AnswerForm, Scan, StatementBody},
             session::SpanRow,
@@ -26,6 +28,9 @@ use crate::{
 const ALL: &str = "0";
 const LABEL: &str = "1";
 const UNLABELLED: &str = "2";
+
+/// The columns of the parts of a sum.
+const SUM_PARTS: [&str; 2] = ["daymark_sum", "daymark_millionths"];
 
 /// Labels on one day, or how they change on it: labels with their sums, the number of labels, all of them together, and the rows
 /// without a label.
@@ -56,7 +61,7 @@ impl LabelReading<'_> {
         self.streams().into_iter().map(|stream| Scan::new(dialect, schema, self.source, stream)).collect()
     }
 
-    /// Answers come as (day, [kind, label, rows, sum]); of all labels the label is their number. They are values of days of
+    /// Answers come as (day, [kind, label, rows, parts of the sum]); of all labels the label is their number. They are values of days of
     /// created rows, and changes of existing ones, of which the first is the state that others change.
     pub(super) fn ranked(&self, scans: &[Scan<'_>], body: &StatementBody, days: &[DayBounds]) -> String {
         let spans = match (self.phase, days) {
@@ -77,43 +82,54 @@ impl LabelReading<'_> {
         }
     }
 
-    fn columns(&self) -> &'static str {
-        match self.has_sum() {
-            true => "daymark_day, daymark_label, daymark_rows, daymark_sum",
-            false => "daymark_day, daymark_label, daymark_rows",
+    /// The columns of numbers: of rows, and of the parts of the sum where there is one.
+    fn numbers(&self, dialect: Dialect) -> Vec<&'static str> {
+        let parts = if self.has_sum() { sum_parts(dialect) } else { 0 };
+        std::iter::once("daymark_rows").chain(SUM_PARTS.into_iter().take(parts)).collect()
+    }
+
+    /// By what labels are ranked.
+    fn rank(&self, dialect: Dialect) -> String {
+        match (self.fold, self.numbers(dialect).as_slice()) {
+            (LabelFold::Sum(_), [_, parts @ ..]) => rank_of_sum(parts),
+            _ => "daymark_rows".to_owned(),
         }
     }
 
-    /// The column by which labels are ranked.
-    fn rank(&self) -> &'static str {
-        if matches!(self.fold, LabelFold::Sum(_)) { "daymark_sum" } else { "daymark_rows" }
-    }
-
-    /// SELECT of answers of one kind.
-    fn select(&self, dialect: Dialect, values: [&str; 4], rest: &str) -> String {
-        let [kind, label, rows, sum] = values.map(str::to_owned);
-        let values = if self.has_sum() { vec![kind, label, rows, sum] } else { vec![kind, label, rows] };
+    /// SELECT of answers of one kind. `number` writes each of the numbers.
+    fn select(
+        &self,
+        dialect: Dialect,
+        [kind, label]: [&str; 2],
+        number: impl Fn(&str) -> String,
+        rest: &str,
+    ) -> String {
+        let numbers = self.numbers(dialect).into_iter().map(number);
+        let values: Vec<_> = [kind, label].map(str::to_owned).into_iter().chain(numbers).collect();
         let day = if dialect == Dialect::Postgres { "daymark_day::int8" } else { "daymark_day" };
         format!("SELECT {day}, {} {rest}", dialect.pack(&values))
     }
 
     fn of_created(&self, scan: &Scan<'_>, body: &StatementBody, spans: &[Span]) -> String {
         let dialect = scan.dialect;
-        let (columns, rank, top) = (self.columns(), self.rank(), self.top);
-        let of_label = ["daymark_label", "daymark_rows", "daymark_sum"];
+        let (rank, top) = (self.rank(dialect), self.top);
+        let columns = format!("daymark_day, daymark_label, {}", self.numbers(dialect).join(", "));
         let named = self.select(
             dialect,
-            [LABEL, of_label[0], of_label[1], of_label[2]],
+            [LABEL, "daymark_label"],
+            str::to_owned,
             &format!("FROM daymark_ranked WHERE daymark_label IS NOT NULL AND daymark_rank <= {top}"),
         );
         let unlabelled = self.select(
             dialect,
-            [UNLABELLED, "NULL", of_label[1], of_label[2]],
+            [UNLABELLED, "NULL"],
+            str::to_owned,
             "FROM daymark_ranked WHERE daymark_label IS NULL",
         );
         let all = self.select(
             dialect,
-            [ALL, "count(*)", "sum(daymark_rows)", "sum(daymark_sum)"],
+            [ALL, "count(*)"],
+            summed,
             "FROM daymark_ranked WHERE daymark_label IS NOT NULL GROUP BY daymark_day",
         );
         format!(
@@ -126,18 +142,19 @@ impl LabelReading<'_> {
 
     fn of_existing(&self, scans: &[Scan<'_>], body: &StatementBody, spans: &[Span]) -> String {
         let dialect = scans[0].dialect;
-        let columns = self.columns();
+        let numbers = self.numbers(dialect);
+        let keys = "daymark_day, daymark_label";
+        let columns = format!("{keys}, {}", numbers.join(", "));
         let first = spans.first().map_or(0, |span| span.id);
         let mut with =
             format!("WITH daymark_entering ({columns}) AS (\n{}\n),\n", scans[0].statement(body, spans));
         let mut changes = format!("SELECT {columns} FROM daymark_entering");
         if let Some(leaving) = scans.get(1) {
             with += &format!("daymark_leaving ({columns}) AS (\n{}\n),\n", leaving.statement(body, spans));
-            let negated =
-                columns.replace("daymark_rows", "-daymark_rows").replace("daymark_sum", "-daymark_sum");
-            changes += &format!(" UNION ALL SELECT {negated} FROM daymark_leaving");
+            let negated: Vec<_> = numbers.iter().map(|number| format!("-{number}")).collect();
+            changes += &format!(" UNION ALL SELECT {keys}, {} FROM daymark_leaving", negated.join(", "));
         }
-        let sum = if self.has_sum() { ", sum(daymark_sum) AS daymark_sum" } else { "" };
+        let sums: Vec<_> = numbers.iter().map(|number| format!("{} AS {number}", summed(number))).collect();
         let (least, most) = match dialect {
             Dialect::Postgres => ("least", "greatest"),
             Dialect::Sqlite => ("min", "max"),
@@ -146,9 +163,9 @@ impl LabelReading<'_> {
         let bound = |column: &str, bound: &str| {
             format!("sum(CASE WHEN daymark_day = {first} THEN {column} ELSE {bound}({column}, 0) END)")
         };
-        let rank = self.rank();
+        let rank = &self.rank(dialect);
         with += &format!(
-            "daymark_changes AS MATERIALIZED (\n  SELECT daymark_day, daymark_label, sum(daymark_rows) AS daymark_rows{sum}\n  \
+            "daymark_changes AS MATERIALIZED (\n  SELECT {keys}, {}\n  \
              FROM ({changes}) AS daymark_all\n  WHERE daymark_day IS NOT NULL\n  GROUP BY daymark_day, daymark_label\n),\n\
              daymark_bounds AS MATERIALIZED (\n  SELECT daymark_label, {} AS daymark_least_rows, {} AS daymark_least, {} AS daymark_most\n  \
              FROM daymark_changes WHERE daymark_label IS NOT NULL GROUP BY daymark_label\n),\n\
@@ -157,38 +174,37 @@ impl LabelReading<'_> {
              daymark_candidates AS MATERIALIZED (\n  SELECT b.daymark_label FROM daymark_bounds AS b\n  \
              LEFT JOIN daymark_last AS l ON 1 = 1\n  WHERE l.daymark_label IS NULL OR b.daymark_most > l.daymark_least\n    \
              OR (b.daymark_most = l.daymark_least AND b.daymark_label <= l.daymark_label)\n),\n\
-             daymark_running AS (\n  SELECT daymark_day, daymark_label, daymark_rows{},\n    \
+             daymark_running AS (\n  SELECT {columns},\n    \
              sum(daymark_rows) OVER (PARTITION BY daymark_label ORDER BY daymark_day ROWS UNBOUNDED PRECEDING) AS daymark_after\n  \
              FROM daymark_changes WHERE daymark_label IS NOT NULL\n)",
+            sums.join(", "),
             bound("daymark_rows", least),
             bound(rank, least),
             bound(rank, most),
             self.top.saturating_sub(1),
-            if self.has_sum() { ", daymark_sum" } else { "" },
         );
         let named = self.select(
             dialect,
-            [LABEL, "daymark_label", "daymark_rows", "daymark_sum"],
+            [LABEL, "daymark_label"],
+            str::to_owned,
             "FROM daymark_changes WHERE daymark_label IN (SELECT daymark_label FROM daymark_candidates)",
         );
         let unlabelled = self.select(
             dialect,
-            [UNLABELLED, "NULL", "daymark_rows", "daymark_sum"],
+            [UNLABELLED, "NULL"],
+            str::to_owned,
             "FROM daymark_changes WHERE daymark_label IS NULL",
         );
         let appeared = "sum(CASE WHEN daymark_after <> 0 THEN 1 ELSE 0 END \
                         - CASE WHEN daymark_after <> daymark_rows THEN 1 ELSE 0 END)";
-        let all = self.select(
-            dialect,
-            [ALL, appeared, "sum(daymark_rows)", "sum(daymark_sum)"],
-            "FROM daymark_running GROUP BY daymark_day",
-        );
+        let all = self.select(dialect, [ALL, appeared], summed, "FROM daymark_running GROUP BY daymark_day");
         format!("{with}\n{named}\nUNION ALL\n{unlabelled}\nUNION ALL\n{all}")
     }
 
     /// The labels of each of the days, from the answers of [`Self::ranked`].
     pub(super) fn days_of(
         &self,
+        dialect: Dialect,
         days: &[DayBounds],
         answers: Vec<SpanRow>,
     ) -> Result<Vec<LabelsOfDay>, Fault> {
@@ -200,7 +216,7 @@ impl LabelReading<'_> {
             let kind = values.remove(0).unwrap_or_default();
             let number = if kind == ALL { parse_count(values[0].as_deref())? } else { 0 };
             let of_day = answered.entry(day).or_default();
-            match (kind.as_str(), self.parse(values)?) {
+            match (kind.as_str(), self.parse(dialect, &values)?) {
                 (LABEL, (Some(label), sum)) => of_day.labels.push((label, sum)),
                 (UNLABELLED, (_, sum)) => of_day.unlabelled = sum,
                 (_, (_, sum)) => (of_day.number, of_day.all) = (number, sum),
@@ -212,6 +228,10 @@ impl LabelReading<'_> {
             _ => of_days.into_iter().map(LabelsOfDay::from).collect(),
         })
     }
+}
+
+fn summed(number: &str) -> String {
+    format!("sum({number})")
 }
 
 /// The labels at the end of each day: the changes of the days added to what was there before.

@@ -7,8 +7,8 @@ use crate::{
         planner::{
             dialect::Dialect,
             execute::Executor,
-            folds::{number, summand},
-            parse::{parse_count, parse_decimal},
+            numbers::{is_present, number, read_sum, summands},
+            parse::parse_count,
             scan::{Aggregates, AnswerForm, Scan, StatementBody, Stream},
             span::Span,
         },
@@ -46,20 +46,23 @@ impl LabelReading<'_> {
         }
     }
 
-    /// What a scan answers of each span and label: the number of rows, and the sum where there is one.
+    /// What a scan answers of each span and label: the number of rows, and the parts of the sum where there is one.
     pub(super) fn body(&self, dialect: Dialect, schema: &Schema, form: AnswerForm) -> StatementBody {
-        let column = |name: &str| schema.of(self.source).and_then(|table| table.column(name));
+        let column = |name: &str| schema.column_of(self.source, name);
         let (expressions, present) = match self.fold {
             LabelFold::Rows => (vec!["count(*)".to_owned()], None),
             LabelFold::Sum(name) | LabelFold::Average(name) => {
-                let sum = format!("sum({})", summand(dialect, name, column(name)));
-                (vec!["count(*)".to_owned(), sum], Some(number(dialect, name)))
+                let sums = summands(dialect, name, column(name))
+                    .into_iter()
+                    .map(|summand| format!("sum({summand})"));
+                let count = format!("count({})", number(dialect, name));
+                (std::iter::once(count).chain(sums).collect(), Some(is_present(dialect, name)))
             }
             LabelFold::Distinct(name) => {
-                (vec![format!("count(DISTINCT {})", dialect.name(name))], Some(dialect.name(name)))
+                let column = dialect.name(name);
+                (vec![format!("count(DISTINCT {column})")], Some(format!("({column}) IS NOT NULL")))
             }
         };
-        let present = present.map(|value| format!("({value}) IS NOT NULL"));
         let conditions: Vec<_> = dialect.filter(&self.rows.filter).into_iter().chain(present).collect();
         let aggregates = Aggregates { expressions, facets: None };
         StatementBody {
@@ -99,14 +102,16 @@ impl LabelReading<'_> {
     }
 
     /// The label of an answer, and what is folded of its rows.
-    pub(super) fn parse(&self, values: Vec<Option<String>>) -> Result<(Option<String>, ColumnSum), Fault> {
-        let mut values = values.into_iter();
-        let label = values.next().flatten();
-        let count = parse_count(values.next().flatten().as_deref())?;
-        let sum = match self.has_sum() {
-            true => parse_decimal(values.next().flatten().as_deref())?,
-            false => count.into(),
-        };
+    pub(super) fn parse(
+        &self,
+        dialect: Dialect,
+        values: &[Option<String>],
+    ) -> Result<(Option<String>, ColumnSum), Fault> {
+        let mut values = values.iter().map(Option::as_deref);
+        let mut next = || values.next().flatten();
+        let label = next().map(str::to_owned);
+        let count = parse_count(next())?;
+        let sum = if self.has_sum() { read_sum(dialect, &mut next)? } else { count.into() };
         Ok((label, ColumnSum { count, sum }))
     }
 

@@ -35,7 +35,7 @@ impl LabelReading<'_> {
             let scan = Scan::new(dialect, schema, self.source, stream)?;
             let spans = Span::of_days(days, self.phase == Phase::Existing);
             let mut sink = |id: usize, values: Vec<Option<String>>| {
-                let (label, sum) = self.parse(values)?;
+                let (label, sum) = self.parse(dialect, &values)?;
                 match stream {
                     Stream::Leaving => picker.leave(id, label, sum),
                     Stream::Entering => picker.enter(id, label, &sum),

@@ -156,6 +156,12 @@ BEGIN
     CASE shape
         WHEN 'number' THEN
             value := (tallies[1] #>> '{}')::NUMERIC;
+        WHEN 'retained' THEN
+            value := (tallies[1] ->> 1)::NUMERIC;
+        WHEN 'churned' THEN
+            value := (tallies[1] ->> 2)::NUMERIC;
+        WHEN 'resurrected' THEN
+            value := (tallies[1] ->> 0)::NUMERIC - (tallies[1] ->> 1)::NUMERIC - (tallies[2] #>> '{}')::NUMERIC;
         WHEN 'labels' THEN
             metadata := tallies[1];
             value := (SELECT count(*) FROM jsonb_object_keys(metadata -> 'breakdown')) + (metadata #>> '{other,labels}')::NUMERIC;

@@ -39,7 +39,7 @@ BEGIN
 END
 $$;
 
--- Fails if the caller is pg_cron and the schedule is paused. Calls by hand and by clients of an API are made in spite of a pause.
+-- Fails if the caller is pg_cron and the schedule is paused. Calls by hand and by clients of an API are executed in spite of a pause.
 CREATE OR REPLACE FUNCTION sql_require_unpaused() RETURNS VOID LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 DECLARE
     pause schedule_pauses;
@@ -95,7 +95,7 @@ BEGIN
     EXCEPTION WHEN query_canceled THEN
         RETURN sql_error(SQLERRM, SQLSTATE, NULL);
     END;
-    IF first_row.day > the_day THEN
+    IF first_row.day > the_day AND first_row.unread IS NULL THEN
         RAISE EXCEPTION 'the platform''s first row (source `%`) is of %, after %, so there is nothing to reconstruct',
             first_row.source_name, first_row.day, the_day USING ERRCODE = 'invalid_parameter_value';
     END IF;
@@ -175,6 +175,7 @@ DECLARE
     begun CONSTANT TIMESTAMPTZ := clock_timestamp();
     settings CONSTANT RECORD := sql_settings();
     last_day DATE;
+    first_row RECORD;
     first_day DATE;
     the_day DATE;
     run UUID;
@@ -197,12 +198,17 @@ BEGIN
         RAISE EXCEPTION 'the range is empty: % is after %', start_date, end_date USING ERRCODE = 'invalid_parameter_value';
     END IF;
     PERFORM sql_require_recordable(start_date);
-    -- Clients name today when they mean as far as possible.
+    -- Clients send today's date to mean the last day that can be recorded.
     last_day := CASE WHEN end_date IS NULL THEN sql_last_ended()
         ELSE least(end_date, sql_last_finished(begun, settings.settle)) END;
     error := sql_require_begun(last_day);
     IF error IS NULL THEN
-        first_day := greatest(start_date, (SELECT day FROM sql_first_row()));
+        first_row := sql_first_row();
+        IF first_row.day > start_date AND first_row.unread IS NOT NULL THEN
+            RAISE EXCEPTION 'the rows of the other sources begin on %, and whether those of `%` begin earlier cannot be read',
+                first_row.day, first_row.unread USING ERRCODE = 'object_not_in_prerequisite_state';
+        END IF;
+        first_day := greatest(start_date, first_row.day);
     ELSE
         first_day := start_date;
     END IF;

@@ -21,11 +21,18 @@ const SELECT_OTHERS: &str = "
     FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace
     WHERE nspname = $1 AND proname = ANY ($3) AND obj_description(pg_proc.oid, 'pg_proc') NOT LIKE $4 || '%' IS NOT FALSE";
 
+/// The hash of the functions of Daymark's schema by the names $1, and of the views $3 and functions $4 of the schema $2.
 const SELECT_HASH: &str = "
-    SELECT encode(sha256(convert_to(string_agg(concat_ws('|', proname, pg_get_function_arguments(oid), prosrc, prosecdef,
-        provolatile, proconfig::TEXT), E'\\n' ORDER BY proname, pg_get_function_identity_arguments(oid)), 'UTF8')), 'hex')
-    FROM pg_proc
-    WHERE pronamespace = quote_ident(current_schema)::REGNAMESPACE AND proname ~ $1";
+    WITH objects AS (
+        SELECT concat_ws('|', proname, pg_get_function_arguments(pg_proc.oid), prosrc, prosecdef, provolatile, proconfig::TEXT) AS definition
+        FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace
+        WHERE nspname = current_schema AND proname ~ $1 OR nspname = $2 AND proname = ANY ($4)
+        UNION ALL
+        SELECT concat_ws('|', relname, relkind, reloptions::TEXT, pg_get_userbyid(relowner), pg_get_viewdef(pg_class.oid))
+        FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        WHERE nspname = $2 AND relname = ANY ($3)
+    )
+    SELECT encode(sha256(convert_to(string_agg(definition, E'\\n' ORDER BY definition COLLATE \"C\"), 'UTF8')), 'hex') FROM objects";
 
 impl PostgresStore {
     pub(super) async fn manifest(
@@ -50,9 +57,16 @@ impl PostgresStore {
         })
     }
 
-    pub(super) async fn hash_of_functions(&self, session: &mut PgConnection) -> Result<String, StoreError> {
+    pub(super) async fn hash_of_objects(
+        &self,
+        session: &mut PgConnection,
+        api_schema: Option<&str>,
+    ) -> Result<String, StoreError> {
         let hash: Option<String> = sqlx::query_scalar(SELECT_HASH)
             .bind(NAMES)
+            .bind(api_schema)
+            .bind(API_VIEWS)
+            .bind(API_FUNCTIONS)
             .fetch_one(session)
             .await
             .map_err(|error| self.failed(error))?;
@@ -93,7 +107,8 @@ impl PostgresStore {
         let schema = super::quoted(api_schema);
         let views = API_VIEWS.iter().map(|view| format!("DROP VIEW IF EXISTS {schema}.{view};"));
         let functions = API_FUNCTIONS.iter().map(|name| format!("DROP FUNCTION IF EXISTS {schema}.{name};"));
-        let script: String = views.chain(functions).collect();
+        // A function returns rows of a view, so it is dropped before the view.
+        let script: String = functions.chain(views).collect();
         session.execute(AssertSqlSafe(script)).await.map(drop).map_err(|error| self.failed(error))
     }
 
@@ -114,8 +129,10 @@ impl PostgresStore {
     pub(super) async fn missing_privileges(
         &self,
         session: &mut PgConnection,
+        api_schema: Option<&str>,
     ) -> Result<Vec<String>, StoreError> {
         sqlx::query_scalar(include_str!("select_wrong_callers.sql"))
+            .bind(api_schema)
             .fetch_all(session)
             .await
             .map_err(|error| self.failed(error))

@@ -95,8 +95,8 @@ BEGIN
 END
 $$;
 
--- The day of the platform's earliest row in any source. A source that cannot be read is left out.
-CREATE OR REPLACE FUNCTION sql_first_row(OUT day DATE, OUT source_name TEXT)
+-- The day of the earliest row of the sources that can be read, and one of the others, which may have an earlier row.
+CREATE OR REPLACE FUNCTION sql_first_row(OUT day DATE, OUT source_name TEXT, OUT unread TEXT)
 LANGUAGE plpgsql STABLE
 SET search_path = @platform_path@ SET transaction_read_only = on SET row_security = off SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO' AS $$
 DECLARE
@@ -122,7 +122,7 @@ BEGIN
                 source_name := source.source_name;
             END IF;
         EXCEPTION WHEN OTHERS THEN
-            CONTINUE;
+            unread := source.source_name;
         END;
     END LOOP;
 END

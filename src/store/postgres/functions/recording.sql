@@ -12,16 +12,24 @@ LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
     )
 $$;
 
--- Inserts a record of each of the results, and returns how many it inserted. The first write wins.
+-- Inserts a record of each of the results, and returns how many it inserted. The first write wins. Labels that were redacted get their
+-- placeholders; the lock lets no redaction pass between reading which they are and the commit. The records of a day are made at one
+-- instant, which is not the start of the transaction: that may be one of many days, and have read the platform for hours.
 CREATE OR REPLACE FUNCTION sql_insert(results JSONB, run UUID, the_day DATE, cut_at TIMESTAMPTZ, provenance TEXT) RETURNS INTEGER
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     inserted INTEGER;
+    made_at TIMESTAMPTZ;
 BEGIN
+    PERFORM pg_advisory_xact_lock_shared(
+        hashtextextended('daymark:' || current_schema() || ':' || settings.tenant_id || ':redactions', 0))
+    FROM sql_settings() AS settings;
+    made_at := clock_timestamp();
     INSERT INTO daily_metrics (tenant_id, metric_date, metric_type, metric_category, value, metadata, provenance,
-                               definition_version, collection_id, collection_timestamp)
-    SELECT settings.tenant_id, the_day, result.metric_type, result.metric_category, result.value, result.metadata,
-           sql_insert.provenance, result.definition_version, run, sql_insert.cut_at
+                               definition_version, collection_id, collection_timestamp, created_at)
+    SELECT settings.tenant_id, the_day, result.metric_type, result.metric_category, result.value,
+           without_redacted_labels(settings.tenant_id, result.metadata), sql_insert.provenance, result.definition_version, run,
+           sql_insert.cut_at, made_at
     FROM sql_settings() AS settings, jsonb_to_recordset(results) AS result (
         metric_type TEXT, metric_category TEXT, value NUMERIC, metadata JSONB, definition_version INTEGER
     )

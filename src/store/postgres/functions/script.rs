@@ -16,7 +16,8 @@ pub(super) const COMMENT: &str = "Installed by `daymark sql install`:";
 /// The names of the functions in Daymark's own schema, as a regular expression.
 pub(super) const NAMES: &str = "^(collect_daily_metrics|backfill_daily_metrics|sql_[a-z_]+)$";
 pub(super) const API_VIEWS: [&str; 3] = ["daily_metrics", "metric_definitions", "metric_collection_log"];
-pub(super) const API_FUNCTIONS: [&str; 2] = ["collect_daily_metrics", "backfill_daily_metrics"];
+pub(super) const API_FUNCTIONS: [&str; 3] =
+    ["daily_metrics_as_of", "collect_daily_metrics", "backfill_daily_metrics"];
 
 pub(super) struct Script<'a> {
     pub spec: &'a FunctionSpec,
@@ -47,11 +48,12 @@ impl Script<'_> {
             include_str!("callers.sql").to_owned(),
         ];
         if let Some(api_schema) = self.api_schema {
-            let revisions_in_force =
-                revisions_in_force(None).replace("metric_revisions", "@schema@.metric_revisions");
+            let revisions =
+                |as_of| revisions_in_force(as_of).replace("metric_revisions", "@schema@.metric_revisions");
             let api = include_str!("api.sql")
                 .replace("@api@", &quoted(api_schema))
-                .replace("@revisions_in_force@", &revisions_in_force)
+                .replace("@revisions_in_force@", &revisions(None))
+                .replace("@revisions_as_of@", &revisions(Some("as_of")))
                 .replace("@judgement@", PostgresStore::JUDGEMENT.trim())
                 .replace("@tenant@", &text(self.tenant))
                 .replace("@comment@", COMMENT);

@@ -6,12 +6,23 @@ use std::collections::BTreeMap;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use crate::{
-    database::Fault,
+    database::{Fault, FaultClass},
     store::{FunctionSpec, StoreError, postgres::PostgresStore, postgres::connection::quoted},
 };
 
 /// Any day serves, as the privileges do not depend on it.
 const PARAMETERS: &str = "DATE '2025-01-10', sql_starts(DATE '2025-01-10'), DATE '2025-01-11'";
+
+/// What to do about it, as the end of a message.
+fn remedy(class: FaultClass) -> &'static str {
+    match class {
+        FaultClass::Denied => " (grant that role SELECT on it)",
+        FaultClass::HiddenRows => {
+            " (give that role BYPASSRLS, or let the source read a view of the table's owner)"
+        }
+        _ => "",
+    }
+}
 
 impl PostgresStore {
     /// A sentence for each reason why metrics would fail, with their names.
@@ -25,7 +36,7 @@ impl PostgresStore {
             let [reading] = task.readings.as_slice() else { continue };
             let Some(fault) = self.trial(session, spec, number, &task.sql).await? else { continue };
             let metrics = spec.metrics.iter().filter(|metric| metric.readings.contains(reading));
-            let names = failing.entry(fault.message).or_default();
+            let names = failing.entry(fault.message + remedy(fault.class)).or_default();
             names.extend(metrics.map(|metric| metric.key.category.as_str()));
         }
         let role: String = sqlx::query_scalar("SELECT current_user::TEXT")

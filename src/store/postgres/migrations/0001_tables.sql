@@ -9,7 +9,10 @@ CREATE TABLE store_settings (
     -- times of a row with the clock of the database. Only the owner can set it, and only before the first run.
     simulated_clock      BOOLEAN NOT NULL DEFAULT FALSE,
     -- The channel of the NOTIFY that each commit sends. Its name is random, so only roles that can read this table know it.
-    notification_channel TEXT    NOT NULL DEFAULT 'daymark_' || replace(gen_random_uuid()::TEXT, '-', '')
+    notification_channel TEXT    NOT NULL DEFAULT 'daymark_' || replace(gen_random_uuid()::TEXT, '-', ''),
+    -- The key of the hashes by which redacted labels are recognised. Without it a hash does not tell whether a name was the label.
+    redaction_key        BYTEA   NOT NULL DEFAULT sha256(convert_to(gen_random_uuid()::TEXT || gen_random_uuid()::TEXT, 'UTF8'))
+                                 CONSTRAINT key_is_long CHECK (length(redaction_key) = 32)
 );
 INSERT INTO store_settings DEFAULT VALUES;
 
@@ -147,8 +150,10 @@ CREATE TABLE daily_metrics (
     FOREIGN KEY (tenant_id, collection_id) REFERENCES metric_collection_log
 ) PARTITION BY RANGE (metric_date);
 
--- For all metrics of a day or a range of days, and for the first and the last recorded day.
-CREATE INDEX daily_metrics_by_date ON daily_metrics (tenant_id, metric_date);
+-- For all metrics of a day or a range of days, and for the first and the last recorded day. The date comes first: with the tenant first,
+-- the planner takes this index for as good as the primary key for the days of one metric, as long as a partition has no statistics,
+-- which is so during a first backfill, and reads all metrics of these days.
+CREATE INDEX daily_metrics_by_date ON daily_metrics (metric_date, tenant_id);
 -- For /rest/v1, which filters and orders by collection_timestamp.
 CREATE INDEX daily_metrics_by_cut ON daily_metrics (tenant_id, collection_timestamp);
 
@@ -171,8 +176,9 @@ CREATE TABLE metric_revisions (
                                    CHECK (jsonb_typeof(metadata) = 'object' AND octet_length(metadata::TEXT) <= 1048576
                                         AND NOT metadata @? '$.**{64}'),
     takes_back         INTEGER,
-    -- What the revision rests on: a person's word, or a reconstruction under a version of the definition.
-    basis              TEXT        NOT NULL CONSTRAINT basis_is_known CHECK (basis IN ('manual', 'reconstruction')),
+    -- The basis of the revision: the statement of a person, a reconstruction under a version of the definition, or the record
+    -- itself after one of its labels was redacted.
+    basis              TEXT        NOT NULL CONSTRAINT basis_is_known CHECK (basis IN ('manual', 'reconstruction', 'redaction')),
     definition_version INTEGER,
     reason             TEXT        NOT NULL CONSTRAINT reason_is_short CHECK (length(reason) BETWEEN 1 AND 1000),
     -- Who made it, as "actor" of metric_collection_log.
@@ -188,7 +194,10 @@ CREATE TABLE metric_revisions (
     CONSTRAINT takes_back_an_earlier_one CHECK (
         (kind = 'reversal') = (takes_back IS NOT NULL) AND (takes_back IS NULL OR takes_back BETWEEN 1 AND revision - 1)
     ),
-    CONSTRAINT version_where_it_is_reconstructed CHECK ((basis = 'reconstruction') = (definition_version IS NOT NULL)),
+    -- A value by hand that replaces a restated one has the version of that.
+    CONSTRAINT version_where_it_is_reconstructed CHECK (
+        basis = 'manual' AND kind = 'value' OR (basis = 'reconstruction') = (definition_version IS NOT NULL)
+    ),
     -- For the revision in force of a day, and of the days of a metric in a range.
     PRIMARY KEY (tenant_id, metric_category, metric_type, metric_date, revision),
     FOREIGN KEY (tenant_id, metric_type, metric_category, definition_version) REFERENCES metric_definition_versions
@@ -199,8 +208,29 @@ CREATE UNIQUE INDEX metric_revisions_one_of_a_batch
     ON metric_revisions (tenant_id, batch_id, metric_category, metric_type, metric_date);
 -- For the newest corrections.
 CREATE INDEX metric_revisions_latest ON metric_revisions (tenant_id, created_at DESC);
--- For the corrections of all metrics in a range of days.
-CREATE INDEX metric_revisions_by_date ON metric_revisions (tenant_id, metric_date);
+
+-- The log of redactions: that a label was replaced by a placeholder wherever the store had it, with the reason and the author, without
+-- the label. A row is written in the transaction of the replacement. Recorders read it to recognise the label when it comes again.
+CREATE TABLE redactions (
+    tenant_id   TEXT        NOT NULL CONSTRAINT tenant_is_a_name CHECK (tenant_id ~ '^[a-z][a-z0-9_]{0,62}$'),
+    id          UUID        NOT NULL,
+    -- Random, so that it tells nothing of the label. The same label has the same placeholder in every row.
+    placeholder TEXT        NOT NULL CONSTRAINT placeholder_is_one CHECK (placeholder ~ '^redacted-[0-9a-f]{16}$'),
+    -- SHA-256 of store_settings.redaction_key and the label.
+    label_hash  BYTEA       NOT NULL CONSTRAINT hash_is_sha256 CHECK (length(label_hash) = 32),
+    reason      TEXT        NOT NULL CONSTRAINT reason_is_short CHECK (length(reason) BETWEEN 1 AND 1000),
+    -- Who redacted it, as "actor" of metric_collection_log.
+    author      TEXT        NOT NULL CONSTRAINT author_is_short CHECK (length(author) BETWEEN 1 AND 200),
+    -- Where it was found: metrics with their days, and other texts, with their numbers.
+    places      JSONB       NOT NULL CONSTRAINT places_are_an_object
+                            CHECK (jsonb_typeof(places) = 'object' AND octet_length(places::TEXT) <= 1048576
+                                   AND NOT places @? '$.**{64}'),
+    -- The database role that inserted the row, and the time by the clock of this database; a trigger sets both.
+    inserted_by NAME        NOT NULL DEFAULT current_user,
+    created_at  TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp() CONSTRAINT creation_is_sane
+                            CHECK (created_at >= '1900-01-01T00:00Z' AND created_at < '9999-01-01T00:00Z'),
+    PRIMARY KEY (tenant_id, id)
+);
 
 -- Judgements of records: whether a value is what the metric's history leads one to expect. They are derived from the records, so
 -- they can be deleted and made again, and no record refers to them.
@@ -254,12 +284,12 @@ CREATE TABLE drift_samples (
 -- For the newest recounts.
 CREATE INDEX drift_samples_latest ON drift_samples (tenant_id, recounted_at DESC);
 
--- Requested collections and backfills. A status changes only forwards: from queued to running to one of the final states, or
+-- Requested collections, backfills and restatements. A status changes only forwards: from queued to running to one of the final states, or
 -- from queued to a final state.
 CREATE TABLE jobs (
     id          UUID        NOT NULL,
     tenant_id   TEXT        NOT NULL CONSTRAINT tenant_is_a_name CHECK (tenant_id ~ '^[a-z][a-z0-9_]{0,62}$'),
-    kind        TEXT        NOT NULL CONSTRAINT kind_is_known CHECK (kind IN ('collect', 'backfill')),
+    kind        TEXT        NOT NULL CONSTRAINT kind_is_known CHECK (kind IN ('collect', 'backfill', 'restate')),
     spec        JSONB       NOT NULL CONSTRAINT spec_is_an_object
                             CHECK (jsonb_typeof(spec) = 'object' AND octet_length(spec::TEXT) <= 65536
                                        AND NOT spec @? '$.**{64}'),
@@ -351,7 +381,7 @@ CREATE TABLE annotations (
 -- For the annotations of a range of days.
 CREATE INDEX annotations_by_day ON annotations (tenant_id, last_day, first_day);
 
--- The outbox: one event for each change that consumers are told of. An event is written in the transaction of the change and
+-- The outbox: one event for each change that is delivered to consumers. An event is written in the transaction of the change and
 -- delivered later. The ids of a tenant are in the order of its commits.
 CREATE TABLE events (
     tenant_id  TEXT        NOT NULL CONSTRAINT tenant_is_a_name CHECK (tenant_id ~ '^[a-z][a-z0-9_]{0,62}$'),

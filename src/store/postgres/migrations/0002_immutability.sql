@@ -1,6 +1,7 @@
 -- Recorded rows are immutable. Triggers refuse changes for every role, including superusers and sessions with
 -- session_replication_role = replica (ENABLE ALWAYS), and privileges refuse them before a trigger fires. Triggers compare inserted
--- rows with the clock of this database and with the collection log rather than trusting the columns of the row.
+-- rows with the clock of this database and with the collection log rather than trusting the columns of the row. The one exception,
+-- redactions, and the triggers that let them through are in 0007_redactions.sql.
 
 -- Refuses every change. The arguments are the reason and the hint.
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -18,7 +19,8 @@ $$;
 -- The settings cannot be changed, except the simulated clock as long as the collection log is empty.
 CREATE FUNCTION refuse_other_settings() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-    IF NEW.notification_channel = OLD.notification_channel AND NOT EXISTS (SELECT FROM metric_collection_log) THEN
+    IF NEW.notification_channel = OLD.notification_channel AND NEW.redaction_key = OLD.redaction_key
+        AND NOT EXISTS (SELECT FROM metric_collection_log) THEN
         RETURN NEW;
     END IF;
     RAISE EXCEPTION 'UPDATE on %.% is refused: the settings are fixed from the first run on', TG_TABLE_SCHEMA, TG_TABLE_NAME
@@ -26,7 +28,23 @@ BEGIN
 END
 $$;
 
--- A run is inserted with the status running, the current time and the inserting role, and its days have ended.
+-- Whether the day has ended in the zone at an instant, give or take the 5 minutes by which clocks may differ. Without a zone, or in
+-- one that this server does not know, it ends at UTC+14, the earliest at which a day ends anywhere.
+CREATE FUNCTION day_has_ended(the_day DATE, zone TEXT, instant TIMESTAMPTZ) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+    latest CONSTANT TIMESTAMPTZ := instant + INTERVAL '5 minutes';
+    has_ended_somewhere CONSTANT BOOLEAN := the_day < ((latest + INTERVAL '14 hours') AT TIME ZONE 'UTC')::DATE;
+BEGIN
+    RETURN has_ended_somewhere AND (zone IS NULL OR the_day < (latest AT TIME ZONE zone)::DATE);
+EXCEPTION
+    WHEN invalid_parameter_value THEN
+        RETURN has_ended_somewhere;
+END
+$$;
+
+-- A run is inserted with the status running, the current time and the inserting role, and its days have ended in the time zone of the
+-- active definitions, which have the same one.
 CREATE FUNCTION refuse_forged_run() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     wrong CONSTANT TEXT := CASE
@@ -35,7 +53,12 @@ DECLARE
         WHEN NOT has_real_clock() THEN NULL
         WHEN NEW.started_at NOT BETWEEN clock_timestamp() - INTERVAL '7 days' AND clock_timestamp() + INTERVAL '5 minutes'
             THEN format('its started_at is %s, but the clock of this database says %s', NEW.started_at, clock_timestamp())
-        WHEN (NEW.collection_end_date + TIME '10:00') AT TIME ZONE 'UTC' > clock_timestamp()
+        WHEN NOT day_has_ended(NEW.collection_end_date, (
+                SELECT spec ->> 'time_zone'
+                FROM metric_definitions JOIN metric_definition_versions USING (tenant_id, metric_type, metric_category, version)
+                WHERE tenant_id = NEW.tenant_id AND is_active
+                LIMIT 1
+            ), clock_timestamp())
             THEN format('its last day, %s, has not ended by the clock of this database', NEW.collection_end_date)
     END;
 BEGIN
@@ -81,10 +104,16 @@ DECLARE
             THEN format('its completed_at is %s, but the clock of this database says %s', NEW.completed_at, clock_timestamp())
     END;
 BEGIN
+    IF wrong IS NOT NULL AND is_redaction(to_jsonb(OLD), to_jsonb(NEW)) THEN
+        RETURN NEW;
+    END IF;
     IF wrong IS NOT NULL THEN
         RAISE EXCEPTION 'UPDATE on %.% is refused: %', TG_TABLE_SCHEMA, TG_TABLE_NAME, wrong
             USING ERRCODE = 'restrict_violation', HINT = 'Another run gets an entry of its own.';
     END IF;
+    -- An insert of records holds a key-share lock on the entry of its run. This waits for one that is still under way, whose records
+    -- could not be counted otherwise: that of a process that died while the database answered its commit.
+    PERFORM FROM metric_collection_log WHERE tenant_id = OLD.tenant_id AND id = OLD.id FOR UPDATE;
     NEW.metrics_collected := (
         SELECT count(*) FROM daily_metrics
         WHERE tenant_id = NEW.tenant_id AND collection_id = NEW.id
@@ -94,9 +123,9 @@ BEGIN
 END
 $$;
 
--- Checks the records that a statement inserted, unless the clock is simulated. The day of a record must have ended by the clock
--- of this database, and its run must be running, have been started by the same role and include the day. A record can only be
--- 'observed' within 9 days of its date, which is the maximum of the setting collect.observed_within_hours in any time zone.
+-- Checks the records that a statement inserted. The run of a record must be running. Unless the clock is simulated, the run must
+-- have been started by the same role and include the day, the day must have ended by the clock of this database in the time zone of its
+-- definition, and a record can only be 'observed' within 9 days of its date, which is the maximum of the setting collect.observed_within_hours in any time zone.
 -- This is a statement trigger because a row trigger would add seconds to a backfill.
 CREATE FUNCTION refuse_forged_records() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
@@ -107,14 +136,19 @@ BEGIN
     SELECT format('%s of %s: %s', metric_category, metric_date, reason) INTO wrong
     FROM (
         SELECT metric_category, metric_date, CASE
-            WHEN NOT has_clock THEN NULL
             WHEN run.status <> 'running' THEN 'its run has ended'
+            WHEN NOT has_clock THEN NULL
             WHEN run.started_by <> current_user THEN format('the role %s started its run', run.started_by)
             WHEN metric_date NOT BETWEEN run.collection_date AND run.collection_end_date
                 THEN 'its run does not include that day'
-            WHEN inserted.created_at <> now() THEN 'its created_at is not the time of the transaction'
-            WHEN (metric_date + TIME '10:00') AT TIME ZONE 'UTC' > present
-                THEN 'the day has not ended by the clock of this database'
+            WHEN inserted.created_at NOT BETWEEN now() AND present THEN 'its created_at is not within the transaction'
+            -- Days before yesterday in UTC have ended everywhere.
+            WHEN metric_date >= (least(present, collection_timestamp) AT TIME ZONE 'UTC')::DATE - 1 AND NOT day_has_ended(metric_date, (
+                    SELECT spec ->> 'time_zone' FROM metric_definition_versions AS defined
+                    WHERE defined.tenant_id = inserted.tenant_id AND defined.metric_type = inserted.metric_type
+                      AND defined.metric_category = inserted.metric_category AND version = definition_version
+                ), least(present, collection_timestamp))
+                THEN 'the day has not ended by the clock of this database, or had not ended at its collection_timestamp'
             WHEN collection_timestamp NOT BETWEEN present - INTERVAL '7 days' AND present + INTERVAL '5 minutes'
                 THEN format('its collection_timestamp is %s, but the clock of this database says %s', collection_timestamp,
                             present)
@@ -199,23 +233,32 @@ BEGIN
 END
 $$;
 
--- Sets the number, the time and the role of a revision. It refuses one of a day without a record, and one that takes back a revision
--- that cannot be taken back. The lock is held until the transaction ends, so that revisions become visible in the order of their
--- times, and the time of a revision is never before that of an earlier one.
+-- Sets the number, the time and the role of a revision. It refuses one of a day without a record, one that was given the number of
+-- another, and one that takes back a revision that cannot be taken back. The lock is held until the transaction ends, so that revisions
+-- become visible in the order of their times, and the time of a revision is never before that of an earlier one. The revisions of a
+-- batch have one time, so that no instant lies between them: its later rows take that of the first, which this transaction has
+-- inserted.
 CREATE FUNCTION number_revision() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
-    before RECORD;
+    last_revision INTEGER;
     wrong TEXT;
 BEGIN
     PERFORM pg_advisory_xact_lock(
         hashtextextended('daymark:' || current_schema() || ':' || NEW.tenant_id || ':revisions', 0));
-    SELECT coalesce(max(revision), 0) AS revision, max(created_at) AS created_at INTO before
-    FROM metric_revisions
-    WHERE tenant_id = NEW.tenant_id AND metric_category = NEW.metric_category AND metric_type = NEW.metric_type
-      AND metric_date = NEW.metric_date;
-    NEW.revision := before.revision + 1;
+    last_revision := (
+        SELECT coalesce(max(revision), 0) FROM metric_revisions
+        WHERE tenant_id = NEW.tenant_id AND metric_category = NEW.metric_category AND metric_type = NEW.metric_type
+          AND metric_date = NEW.metric_date
+    );
     -- With a simulated clock it is the time that the process gave.
-    NEW.created_at := greatest(CASE WHEN has_real_clock() THEN clock_timestamp() ELSE NEW.created_at END, before.created_at);
+    NEW.created_at := coalesce((
+        SELECT created_at FROM metric_revisions
+        WHERE tenant_id = NEW.tenant_id AND batch_id = NEW.batch_id AND xmin = pg_current_xact_id()::XID
+        LIMIT 1
+    ), greatest(
+        CASE WHEN has_real_clock() THEN clock_timestamp() ELSE NEW.created_at END,
+        (SELECT max(created_at) FROM metric_revisions WHERE tenant_id = NEW.tenant_id)
+    ));
     NEW.inserted_by := current_user;
     wrong := CASE
         WHEN NOT EXISTS (
@@ -223,6 +266,7 @@ BEGIN
             WHERE tenant_id = NEW.tenant_id AND metric_category = NEW.metric_category AND metric_type = NEW.metric_type
               AND metric_date = NEW.metric_date
         ) THEN 'the day has no record'
+        WHEN NEW.revision <> last_revision + 1 THEN 'another revision of the day came first'
         WHEN NEW.kind = 'reversal' AND NOT EXISTS (
             SELECT FROM metric_revisions
             WHERE tenant_id = NEW.tenant_id AND metric_category = NEW.metric_category AND metric_type = NEW.metric_type
@@ -234,6 +278,7 @@ BEGIN
               AND metric_date = NEW.metric_date AND takes_back = NEW.takes_back
         ) THEN 'its revision was taken back before'
     END;
+    NEW.revision := last_revision + 1;
     IF wrong IS NOT NULL THEN
         RAISE EXCEPTION 'INSERT on %.% is refused: % of %: %', TG_TABLE_SCHEMA, TG_TABLE_NAME, NEW.metric_category, NEW.metric_date, wrong
             USING ERRCODE = 'restrict_violation', HINT = 'A revision corrects a recorded day, and a reversal takes back one revision of it.';
@@ -264,6 +309,7 @@ BEGIN
     IF to_jsonb(NEW) - moving = to_jsonb(OLD) - moving
         AND (OLD.status = 'queued' AND NEW.status <> 'queued'
              OR OLD.status = 'running' AND NEW.status NOT IN ('queued', 'running') AND NEW.started_at = OLD.started_at)
+        OR is_redaction(to_jsonb(OLD), to_jsonb(NEW))
     THEN
         RETURN NEW;
     END IF;
@@ -278,7 +324,9 @@ CREATE FUNCTION refuse_unless_resuming() RETURNS trigger LANGUAGE plpgsql SET se
 DECLARE
     moving CONSTANT TEXT[] := ARRAY['resumed_at', 'resumed_by'];
 BEGIN
-    IF to_jsonb(NEW) - moving = to_jsonb(OLD) - moving AND OLD.resumed_at IS NULL AND NEW.resumed_at IS NOT NULL THEN
+    IF to_jsonb(NEW) - moving = to_jsonb(OLD) - moving AND OLD.resumed_at IS NULL AND NEW.resumed_at IS NOT NULL
+        OR is_redaction(to_jsonb(OLD), to_jsonb(NEW))
+    THEN
         RETURN NEW;
     END IF;
     RAISE EXCEPTION 'UPDATE on %.% is refused: a pause can only be resumed once',
@@ -349,15 +397,11 @@ CREATE TRIGGER refuse_delete BEFORE DELETE ON metric_definitions FOR EACH ROW
     EXECUTE FUNCTION refuse_change('definitions are kept', 'Deactivate a metric that is no longer wanted (is_active = FALSE).');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON metric_definitions FOR EACH STATEMENT
     EXECUTE FUNCTION refuse_change('definitions are kept', 'Deactivate a metric that is no longer wanted (is_active = FALSE).');
-CREATE TRIGGER refuse_update_or_delete BEFORE UPDATE OR DELETE ON daily_metrics FOR EACH ROW
-    EXECUTE FUNCTION refuse_change('records are immutable', 'A recorded value stays, even if it is wrong: `daymark correct` puts another value beside it, and a changed definition holds for days recorded after the change.');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON daily_metrics FOR EACH STATEMENT
     EXECUTE FUNCTION refuse_change('records are immutable', 'A recorded value stays, even if it is wrong: `daymark correct` puts another value beside it, and a changed definition holds for days recorded after the change.');
 CREATE TRIGGER number BEFORE INSERT ON metric_revisions FOR EACH ROW EXECUTE FUNCTION number_revision();
 CREATE TRIGGER forget_judgements AFTER INSERT ON metric_revisions REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT
     EXECUTE FUNCTION forget_judgements();
-CREATE TRIGGER refuse_update_or_delete BEFORE UPDATE OR DELETE ON metric_revisions FOR EACH ROW
-    EXECUTE FUNCTION refuse_change('revisions are immutable', 'Correct the day again, or take the revision back.');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON metric_revisions FOR EACH STATEMENT
     EXECUTE FUNCTION refuse_change('revisions are immutable', 'Correct the day again, or take the revision back.');
 CREATE TRIGGER refuse_update_or_delete BEFORE UPDATE OR DELETE ON metric_definition_versions FOR EACH ROW
@@ -384,6 +428,7 @@ CREATE TRIGGER refuse_delete BEFORE DELETE ON leaders FOR EACH ROW
     EXECUTE FUNCTION refuse_change('the row of the leader is kept', 'The next leader updates the row.');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON leaders FOR EACH STATEMENT
     EXECUTE FUNCTION refuse_change('the row of the leader is kept', 'The next leader updates the row.');
+CREATE TRIGGER refuse_time BEFORE INSERT OR UPDATE ON drift_samples FOR EACH ROW EXECUTE FUNCTION refuse_other_time('<recounted_at');
 CREATE TRIGGER keep_authorship BEFORE INSERT OR UPDATE ON annotations FOR EACH ROW EXECUTE FUNCTION keep_authorship();
 CREATE TRIGGER refuse_time BEFORE INSERT OR UPDATE ON schedule_pauses FOR EACH ROW
     EXECUTE FUNCTION refuse_other_time('paused_at', 'resumed_at');
@@ -414,6 +459,7 @@ ALTER TABLE jobs ENABLE ALWAYS TRIGGER refuse_truncate;
 ALTER TABLE leaders ENABLE ALWAYS TRIGGER refuse_time;
 ALTER TABLE leaders ENABLE ALWAYS TRIGGER refuse_delete;
 ALTER TABLE leaders ENABLE ALWAYS TRIGGER refuse_truncate;
+ALTER TABLE drift_samples ENABLE ALWAYS TRIGGER refuse_time;
 ALTER TABLE annotations ENABLE ALWAYS TRIGGER keep_authorship;
 ALTER TABLE schedule_pauses ENABLE ALWAYS TRIGGER refuse_time;
 ALTER TABLE schedule_pauses ENABLE ALWAYS TRIGGER refuse_update;
@@ -421,11 +467,9 @@ ALTER TABLE schedule_pauses ENABLE ALWAYS TRIGGER refuse_delete;
 ALTER TABLE schedule_pauses ENABLE ALWAYS TRIGGER refuse_truncate;
 ALTER TABLE events ENABLE ALWAYS TRIGGER refuse_update_or_delete;
 ALTER TABLE events ENABLE ALWAYS TRIGGER refuse_truncate;
-ALTER TABLE daily_metrics ENABLE ALWAYS TRIGGER refuse_update_or_delete;
 ALTER TABLE daily_metrics ENABLE ALWAYS TRIGGER refuse_truncate;
 ALTER TABLE metric_revisions ENABLE ALWAYS TRIGGER number;
 ALTER TABLE metric_revisions ENABLE ALWAYS TRIGGER forget_judgements;
-ALTER TABLE metric_revisions ENABLE ALWAYS TRIGGER refuse_update_or_delete;
 ALTER TABLE metric_revisions ENABLE ALWAYS TRIGGER refuse_truncate;
 ALTER TABLE metric_definition_versions ENABLE ALWAYS TRIGGER refuse_update_or_delete;
 ALTER TABLE metric_definition_versions ENABLE ALWAYS TRIGGER refuse_truncate;
@@ -468,5 +512,5 @@ SELECT restrict_privileges('store_settings', 'INSERT, DELETE, TRUNCATE');
 SELECT restrict_privileges('daily_metric_judgements', 'TRUNCATE');
 SELECT restrict_privileges('drift_samples', 'TRUNCATE');
 REVOKE ALL ON FUNCTION restrict_privileges FROM PUBLIC;
--- Triggers call these two functions for every role. They run with the caller's rights, so they reveal nothing to it.
-GRANT EXECUTE ON FUNCTION has_real_clock, holds_lock_of TO PUBLIC;
+-- Triggers call these functions for every role. They run with the caller's rights, so they reveal nothing to it.
+GRANT EXECUTE ON FUNCTION has_real_clock, day_has_ended, holds_lock_of TO PUBLIC;

@@ -72,7 +72,7 @@ SELECT secure_rows(oid) FROM pg_class
 WHERE relnamespace = quote_ident(current_schema)::REGNAMESPACE AND relkind IN ('r', 'p')
   AND relname IN ('daily_metrics', 'metric_definitions', 'metric_definition_versions', 'metric_collection_log', 'jobs', 'events',
                   'leaders', 'schedule_pauses', 'annotations', 'api_keys', 'session_ends', 'store_settings', 'daily_metric_judgements', 'drift_samples',
-                  'metric_revisions');
+                  'metric_revisions', 'redactions');
 
 -- Whether the caller is an admin of the platform: the row of public.profiles in this database whose id is Supabase's auth.uid()
 -- has is_admin. The function runs with the caller's rights, so a caller who may not read that row is not an admin.
@@ -96,16 +96,18 @@ CREATE FUNCTION own_tables() RETURNS SETOF REGCLASS LANGUAGE sql STABLE SET sear
     WHERE relnamespace = quote_ident(current_schema)::REGNAMESPACE AND (
         relname IN ('daily_metrics', 'metric_definitions', 'metric_definition_versions', 'metric_collection_log', 'jobs', 'events',
                     'leaders', 'schedule_pauses', 'annotations', 'api_keys', 'session_ends', 'store_settings', 'alert_states', 'alert_silences', 'notifications',
-                    'delivery_attempts', 'daily_metric_judgements', 'drift_samples', 'metric_revisions', '_sqlx_migrations') AND relkind IN ('r', 'p')
+                    'delivery_attempts', 'daily_metric_judgements', 'drift_samples', 'metric_revisions', 'redactions', '_sqlx_migrations') AND relkind IN ('r', 'p')
         OR oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = 'daily_metrics'::REGCLASS)
     )
 $$;
 CREATE FUNCTION own_functions() RETURNS SETOF REGPROCEDURE LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
     SELECT oid::REGPROCEDURE FROM pg_proc
     WHERE pronamespace = quote_ident(current_schema)::REGNAMESPACE AND proname IN (
-        'refuse_change', 'has_real_clock', 'refuse_other_settings', 'refuse_forged_run', 'holds_lock_of', 'refuse_unless_finishing',
+        'refuse_change', 'has_real_clock', 'day_has_ended', 'refuse_other_settings', 'refuse_forged_run', 'holds_lock_of', 'refuse_unless_finishing',
         'refuse_forged_records', 'refuse_version_out_of_turn', 'refuse_forged_job', 'number_event', 'refuse_unless_forwards',
         'refuse_unless_resuming', 'refuse_unless_ending', 'keep_authorship', 'refuse_other_time', 'number_revision', 'forget_judgements',
+        'named_labels', 'names_label', 'redacted_metadata', 'without_redacted_labels', 'is_redacted_text', 'is_redaction',
+        'refuse_unless_redacting', 'sign_redaction', 'redact_label',
         'restrict_privileges', 'secure_rows', 'ensure_partition', 'refuse_other_key', 'caller_is_admin', 'own_tables',
         'own_functions', 'grant_api_roles', 'notify_change'
     )

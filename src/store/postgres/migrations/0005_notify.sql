@@ -1,4 +1,4 @@
--- Every commit of records, revisions, judgements, definitions, log entries or pauses sends a NOTIFY, so that servers drop their cached answers. Only roles
+-- Every commit of records, revisions, redactions, judgements, definitions, log entries or pauses sends a NOTIFY, so that servers drop their cached answers. Only roles
 -- that can read store_settings know the channel.
 
 CREATE FUNCTION notify_change() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -11,6 +11,7 @@ $$;
 
 CREATE TRIGGER notify_change AFTER INSERT ON daily_metrics FOR EACH STATEMENT EXECUTE FUNCTION notify_change();
 CREATE TRIGGER notify_change AFTER INSERT ON metric_revisions FOR EACH STATEMENT EXECUTE FUNCTION notify_change();
+CREATE TRIGGER notify_change AFTER INSERT ON redactions FOR EACH STATEMENT EXECUTE FUNCTION notify_change();
 CREATE TRIGGER notify_change AFTER INSERT OR UPDATE OR DELETE ON daily_metric_judgements FOR EACH STATEMENT
     EXECUTE FUNCTION notify_change();
 CREATE TRIGGER notify_change AFTER INSERT OR UPDATE OR DELETE ON drift_samples FOR EACH STATEMENT EXECUTE FUNCTION notify_change();

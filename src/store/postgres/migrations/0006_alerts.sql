@@ -1,5 +1,5 @@
--- Alerts: the state of each rule, silences, and the notifications about them, which are written with the change of state that
--- they tell of and delivered later.
+-- Alerts: the state of each rule, silences, and the notifications about them, which are written in the transaction of the change
+-- of state that they report and delivered later.
 
 -- The state of each rule that was ever evaluated.
 CREATE TABLE alert_states (
@@ -17,7 +17,7 @@ CREATE TABLE alert_states (
     severity    TEXT        CONSTRAINT severity_is_known CHECK (severity IN ('critical', 'warning', 'info')),
     labels      JSONB       NOT NULL DEFAULT '{}' CONSTRAINT labels_are_an_object
                             CHECK (jsonb_typeof(labels) = 'object' AND octet_length(labels::TEXT) <= 65536),
-    -- The channels that were told that it fires, each with the time of the last notification.
+    -- The channels that were notified that it fires, each with the time of the last notification.
     told        JSONB       NOT NULL DEFAULT '{}' CONSTRAINT told_is_an_object
                             CHECK (jsonb_typeof(told) = 'object' AND octet_length(told::TEXT) <= 1048576),
     -- Whether a silence held when it was evaluated last.
@@ -103,7 +103,9 @@ CREATE FUNCTION refuse_unless_ending() RETURNS trigger LANGUAGE plpgsql SET sear
 DECLARE
     moving CONSTANT TEXT[] := ARRAY['ended_at', 'ended_by'];
 BEGIN
-    IF to_jsonb(NEW) - moving = to_jsonb(OLD) - moving AND OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL THEN
+    IF to_jsonb(NEW) - moving = to_jsonb(OLD) - moving AND OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL
+        OR is_redaction(to_jsonb(OLD), to_jsonb(NEW))
+    THEN
         RETURN NEW;
     END IF;
     RAISE EXCEPTION 'UPDATE on %.% is refused: a silence ends once and is not changed otherwise',
@@ -125,17 +127,17 @@ ALTER TABLE alert_silences ENABLE ALWAYS TRIGGER refuse_truncate;
 -- A server evaluates its rules at once where a silence is made or ended.
 CREATE TRIGGER notify_change AFTER INSERT OR UPDATE ON alert_silences FOR EACH STATEMENT EXECUTE FUNCTION notify_change();
 
--- The states of rules that the configuration has no more are deleted.
+-- The states of rules that were removed from the configuration are deleted.
 SELECT restrict_privileges('alert_states', 'TRUNCATE');
 SELECT restrict_privileges('alert_silences', 'DELETE, TRUNCATE');
 -- Notifications and their attempts are deleted 90 days after their end.
 SELECT restrict_privileges('notifications', 'TRUNCATE');
-SELECT restrict_privileges('delivery_attempts', 'UPDATE, TRUNCATE');
+SELECT restrict_privileges('delivery_attempts', 'TRUNCATE');
 
 SELECT secure_rows(oid) FROM pg_class
 WHERE relnamespace = quote_ident(current_schema)::REGNAMESPACE AND relkind = 'r'
   AND relname IN ('alert_states', 'alert_silences', 'notifications', 'delivery_attempts');
 
--- Functions of these migrations are nothing for the roles of an API, whatever default privileges say.
+-- The roles of an API may not execute the functions of these migrations, whatever the default privileges are.
 REVOKE ALL ON FUNCTION refuse_unless_ending FROM PUBLIC;
 SELECT grant_api_roles();

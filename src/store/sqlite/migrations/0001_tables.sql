@@ -7,7 +7,9 @@ CREATE TABLE store_settings (
     only_row        INTEGER NOT NULL PRIMARY KEY CONSTRAINT only_one_row CHECK (only_row = 1),
     -- Whether the recording processes use a simulated clock, as `daymark demo` does. If 1, the triggers do not compare the
     -- times of a row with the machine's clock. It can only be set before the first run.
-    simulated_clock INTEGER NOT NULL DEFAULT 0 CONSTRAINT clock_is_simulated_or_not CHECK (simulated_clock IN (0, 1))
+    simulated_clock INTEGER NOT NULL DEFAULT 0 CONSTRAINT clock_is_simulated_or_not CHECK (simulated_clock IN (0, 1)),
+    -- The key of the hashes by which redacted labels are recognised. Without it a hash does not tell whether a name was the label.
+    redaction_key   BLOB    NOT NULL DEFAULT (randomblob(32)) CONSTRAINT key_is_long CHECK (length(redaction_key) = 32)
 ) STRICT;
 INSERT INTO store_settings (only_row) VALUES (1);
 
@@ -187,8 +189,9 @@ CREATE TABLE metric_revisions (
                                CHECK (metadata IS NULL OR (json_valid(metadata) AND json_type(metadata) = 'object'
                                       AND length(metadata) <= 1048576)),
     takes_back         INTEGER,
-    -- What the revision rests on: a person's word, or a reconstruction under a version of the definition.
-    basis              TEXT    NOT NULL CONSTRAINT basis_is_known CHECK (basis IN ('manual', 'reconstruction')),
+    -- The basis of the revision: the statement of a person, a reconstruction under a version of the definition, or the record
+    -- itself after one of its labels was redacted.
+    basis              TEXT    NOT NULL CONSTRAINT basis_is_known CHECK (basis IN ('manual', 'reconstruction', 'redaction')),
     definition_version INTEGER,
     reason             TEXT    NOT NULL CONSTRAINT reason_is_short CHECK (length(reason) BETWEEN 1 AND 1000),
     -- Who made it, as "actor" of metric_collection_log.
@@ -202,7 +205,10 @@ CREATE TABLE metric_revisions (
     CONSTRAINT takes_back_an_earlier_one CHECK (
         (kind = 'reversal') = (takes_back IS NOT NULL) AND (takes_back IS NULL OR takes_back BETWEEN 1 AND revision - 1)
     ),
-    CONSTRAINT version_where_it_is_reconstructed CHECK ((basis = 'reconstruction') = (definition_version IS NOT NULL)),
+    -- A value by hand that replaces a restated one has the version of that.
+    CONSTRAINT version_where_it_is_reconstructed CHECK (
+        basis = 'manual' AND kind = 'value' OR (basis = 'reconstruction') = (definition_version IS NOT NULL)
+    ),
     -- For the revision in force of a day, and of the days of a metric in a range.
     PRIMARY KEY (tenant_id, metric_category, metric_type, metric_date, revision),
     FOREIGN KEY (tenant_id, metric_type, metric_category, definition_version) REFERENCES metric_definition_versions
@@ -213,8 +219,29 @@ CREATE UNIQUE INDEX metric_revisions_one_of_a_batch
     ON metric_revisions (tenant_id, batch_id, metric_category, metric_type, metric_date);
 -- For the newest corrections.
 CREATE INDEX metric_revisions_latest ON metric_revisions (tenant_id, created_at DESC);
--- For the corrections of all metrics in a range of days.
-CREATE INDEX metric_revisions_by_date ON metric_revisions (tenant_id, metric_date);
+
+-- The log of redactions: that a label was replaced by a placeholder wherever the store had it, with the reason and the author, without
+-- the label. A row is written in the transaction of the replacement. Recorders read it to recognise the label when it comes again.
+CREATE TABLE redactions (
+    tenant_id   TEXT NOT NULL CONSTRAINT tenant_is_a_name
+                     CHECK (tenant_id GLOB '[a-z]*' AND tenant_id NOT GLOB '*[^a-z0-9_]*' AND length(tenant_id) <= 63),
+    id          TEXT NOT NULL,
+    -- Random, so that it tells nothing of the label. The same label has the same placeholder in every row.
+    placeholder TEXT NOT NULL CONSTRAINT placeholder_is_one
+                     CHECK (placeholder GLOB 'redacted-[0-9a-f]*' AND substr(placeholder, 10) NOT GLOB '*[^0-9a-f]*'
+                            AND length(placeholder) = 25),
+    -- SHA-256 of store_settings.redaction_key and the label.
+    label_hash  BLOB NOT NULL CONSTRAINT hash_is_sha256 CHECK (length(label_hash) = 32),
+    reason      TEXT NOT NULL CONSTRAINT reason_is_short CHECK (length(reason) BETWEEN 1 AND 1000),
+    -- Who redacted it, as "actor" of metric_collection_log.
+    author      TEXT NOT NULL CONSTRAINT author_is_short CHECK (length(author) BETWEEN 1 AND 200),
+    -- Where it was found: metrics with their days, and other texts, with their numbers.
+    places      TEXT NOT NULL CONSTRAINT places_are_an_object
+                     CHECK (json_valid(places) AND json_type(places) = 'object' AND length(places) <= 1048576),
+    created_at  TEXT NOT NULL CONSTRAINT creation_is_an_instant
+                     CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND datetime(created_at) IS NOT NULL AND created_at >= '1900' AND created_at < '9999'),
+    PRIMARY KEY (tenant_id, id)
+) STRICT, WITHOUT ROWID;
 
 -- Judgements of records: whether a value is what the metric's history leads one to expect. They are derived from the records, so
 -- they can be deleted and made again, and no record refers to them.
@@ -289,7 +316,7 @@ CREATE TABLE drift_samples (
 -- For the newest recounts.
 CREATE INDEX drift_samples_latest ON drift_samples (tenant_id, recounted_at DESC);
 
--- Requested collections and backfills. A status changes only forwards: from queued to running to one of the final states, or
+-- Requested collections, backfills and restatements. A status changes only forwards: from queued to running to one of the final states, or
 -- from queued to a final state.
 CREATE TABLE jobs (
     id          TEXT    NOT NULL CONSTRAINT id_is_a_uuid
@@ -297,7 +324,7 @@ CREATE TABLE jobs (
                                AND length(replace(id, '-', '')) = 32),
     tenant_id   TEXT    NOT NULL CONSTRAINT tenant_is_a_name
                         CHECK (tenant_id GLOB '[a-z]*' AND tenant_id NOT GLOB '*[^a-z0-9_]*' AND length(tenant_id) <= 63),
-    kind        TEXT    NOT NULL CONSTRAINT kind_is_known CHECK (kind IN ('collect', 'backfill')),
+    kind        TEXT    NOT NULL CONSTRAINT kind_is_known CHECK (kind IN ('collect', 'backfill', 'restate')),
     spec        TEXT    NOT NULL CONSTRAINT spec_is_an_object
                         CHECK (json_valid(spec) AND json_type(spec) = 'object' AND length(spec) <= 65536),
     trigger     TEXT    NOT NULL CONSTRAINT trigger_is_known CHECK (trigger IN ('schedule', 'api', 'cli', 'catch_up')),
@@ -398,7 +425,7 @@ CREATE TABLE annotations (
 -- For the annotations of a range of days.
 CREATE INDEX annotations_by_day ON annotations (tenant_id, last_day, first_day);
 
--- The outbox: one event for each change that consumers are told of. An event is written in the transaction of the change and
+-- The outbox: one event for each change that is delivered to consumers. An event is written in the transaction of the change and
 -- delivered later. The ids of a tenant are in the order of its commits.
 CREATE TABLE events (
     tenant_id  TEXT    NOT NULL CONSTRAINT tenant_is_a_name

@@ -25,23 +25,31 @@ CREATE TRIGGER metric_revisions_refuse_delete BEFORE DELETE ON metric_revisions 
 END;
 CREATE TRIGGER metric_revisions_refuse_replace BEFORE INSERT ON metric_revisions
 WHEN EXISTS (
+    -- One of the same number is refused below.
     SELECT 1 FROM metric_revisions
     WHERE tenant_id = NEW.tenant_id AND metric_category = NEW.metric_category AND metric_type = NEW.metric_type AND metric_date = NEW.metric_date
-      AND (revision = NEW.revision OR batch_id = NEW.batch_id)
+      AND batch_id = NEW.batch_id
 ) BEGIN
     SELECT RAISE(ABORT, 'INSERT over a row of metric_revisions is refused: revisions are immutable; correct the day again, or take the revision back');
 END;
 -- A revision is of a recorded day, has the next number and the time of this machine's clock, and takes back a revision that is no
 -- reversal and was not taken back before.
-CREATE TRIGGER metric_revisions_refuse_forged BEFORE INSERT ON metric_revisions
+CREATE TRIGGER metric_revisions_refuse_other_number BEFORE INSERT ON metric_revisions
 WHEN NEW.revision <> (
     SELECT coalesce(max(revision), 0) + 1 FROM metric_revisions
     WHERE tenant_id = NEW.tenant_id AND metric_category = NEW.metric_category AND metric_type = NEW.metric_type AND metric_date = NEW.metric_date
-) OR (SELECT NOT simulated_clock FROM store_settings)
-    AND NEW.created_at NOT BETWEEN strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '-5 minutes')
-                               AND strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '+5 minutes')
+) BEGIN
+    SELECT RAISE(ABORT, 'INSERT on metric_revisions is refused: another revision of the day came first');
+END;
+-- After the clock was set back, a revision has the time of the last one before.
+CREATE TRIGGER metric_revisions_refuse_forged BEFORE INSERT ON metric_revisions
+WHEN (SELECT NOT simulated_clock FROM store_settings)
+    AND NEW.created_at NOT BETWEEN strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '-5 minutes') AND max(
+        strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '+5 minutes'),
+        (SELECT coalesce(max(created_at), '') FROM metric_revisions WHERE tenant_id = NEW.tenant_id)
+    )
 BEGIN
-    SELECT RAISE(ABORT, 'INSERT on metric_revisions is refused: the revisions of a day are consecutive numbers, and have the time of the clock of this machine');
+    SELECT RAISE(ABORT, 'INSERT on metric_revisions is refused: a revision has the time of the clock of this machine');
 END;
 CREATE TRIGGER metric_revisions_refuse_without_record BEFORE INSERT ON metric_revisions
 WHEN NOT EXISTS (
@@ -72,6 +80,30 @@ CREATE TRIGGER metric_revisions_forget_judgements AFTER INSERT ON metric_revisio
       AND metric_date BETWEEN NEW.metric_date AND date(NEW.metric_date, '+57 days');
 END;
 
+-- The log of redactions is as immutable as the records. A redaction changes records by dropping the triggers that refuse UPDATE, and
+-- makes them again in the same transaction (store/sqlite/redactions.rs), so that no other connection ever sees the tables without them.
+CREATE TRIGGER redactions_refuse_update BEFORE UPDATE ON redactions BEGIN
+    SELECT RAISE(ABORT, 'UPDATE on redactions is refused: the log of redactions is immutable');
+END;
+CREATE TRIGGER redactions_refuse_delete BEFORE DELETE ON redactions BEGIN
+    SELECT RAISE(ABORT, 'DELETE on redactions is refused: the log of redactions is immutable');
+END;
+CREATE TRIGGER redactions_refuse_replace BEFORE INSERT ON redactions
+WHEN EXISTS (SELECT 1 FROM redactions WHERE tenant_id = NEW.tenant_id AND id = NEW.id) BEGIN
+    SELECT RAISE(ABORT, 'INSERT over a row of redactions is refused: the log of redactions is immutable');
+END;
+-- A label has one placeholder, and a placeholder one label. The time of an entry is that of the clock of this machine.
+CREATE TRIGGER redactions_refuse_forged BEFORE INSERT ON redactions
+WHEN EXISTS (
+    SELECT 1 FROM redactions
+    WHERE tenant_id = NEW.tenant_id AND (label_hash = NEW.label_hash) <> (placeholder = NEW.placeholder)
+) OR (SELECT NOT simulated_clock FROM store_settings)
+    AND NEW.created_at NOT BETWEEN strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '-5 minutes')
+                               AND strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '+5 minutes')
+BEGIN
+    SELECT RAISE(ABORT, 'INSERT on redactions is refused: a label has one placeholder, a placeholder one label, and an entry the time of the clock of this machine');
+END;
+
 CREATE TRIGGER metric_definition_versions_refuse_update BEFORE UPDATE ON metric_definition_versions BEGIN
     SELECT RAISE(ABORT, 'UPDATE on metric_definition_versions is refused: versions of definitions are immutable; insert a changed definition as the next version');
 END;
@@ -87,13 +119,15 @@ WHEN EXISTS (
     SELECT RAISE(ABORT, 'INSERT over a row of metric_definition_versions is refused: versions of definitions are immutable; insert a changed definition as the next version');
 END;
 
--- The day of a record must have ended, and its run must be running and include the day. A record can only be 'observed' within
--- 9 days of its date, which is the maximum of the setting collect.observed_within_hours in any time zone.
+-- The run of a record must be running. Unless the clock is simulated, the run must include the day, the day must have ended, and a
+-- record can only be 'observed' within 9 days of its date, which is the maximum of the setting collect.observed_within_hours in
+-- any time zone. SQLite knows no time zones, so a day counts as ended at 10:00 UTC of its date, when it ends at UTC+14; Daymark
+-- itself compares in the reporting time zone.
 CREATE TRIGGER daily_metrics_refuse_other_run BEFORE INSERT ON daily_metrics
-WHEN (SELECT NOT simulated_clock FROM store_settings) AND NOT EXISTS (
+WHEN NOT EXISTS (
     SELECT 1 FROM metric_collection_log
     WHERE tenant_id = NEW.tenant_id AND id = NEW.collection_id AND status = 'running'
-      AND NEW.metric_date BETWEEN collection_date AND collection_end_date
+      AND (NEW.metric_date BETWEEN collection_date AND collection_end_date OR (SELECT simulated_clock FROM store_settings))
 ) BEGIN
     SELECT RAISE(ABORT, 'INSERT on daily_metrics is refused: its run has ended, or does not include that day');
 END;
@@ -268,6 +302,17 @@ WHEN (SELECT NOT simulated_clock FROM store_settings) AND (
 ) BEGIN
     SELECT RAISE(ABORT, 'UPDATE on schedule_pauses is refused: a time is not that of the clock of this machine');
 END;
+CREATE TRIGGER drift_samples_refuse_time_of_insert BEFORE INSERT ON drift_samples
+WHEN (SELECT NOT simulated_clock FROM store_settings) AND NEW.recounted_at > strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '+5 minutes')
+BEGIN
+    SELECT RAISE(ABORT, 'INSERT on drift_samples is refused: recounted_at is later than the clock of this machine');
+END;
+CREATE TRIGGER drift_samples_refuse_time_of_update BEFORE UPDATE ON drift_samples
+WHEN (SELECT NOT simulated_clock FROM store_settings) AND NEW.recounted_at IS NOT OLD.recounted_at
+    AND NEW.recounted_at > strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '+5 minutes')
+BEGIN
+    SELECT RAISE(ABORT, 'UPDATE on drift_samples is refused: recounted_at is later than the clock of this machine');
+END;
 
 -- INSERT OR REPLACE and UPDATE OR REPLACE would delete another active definition with the same name.
 CREATE TRIGGER metric_definitions_refuse_delete BEFORE DELETE ON metric_definitions BEGIN
@@ -290,7 +335,7 @@ END;
 
 -- The settings cannot be changed, except the simulated clock as long as the collection log is empty.
 CREATE TRIGGER store_settings_refuse_update BEFORE UPDATE ON store_settings
-WHEN NEW.only_row <> OLD.only_row OR EXISTS (SELECT 1 FROM metric_collection_log) BEGIN
+WHEN NEW.only_row <> OLD.only_row OR NEW.redaction_key <> OLD.redaction_key OR EXISTS (SELECT 1 FROM metric_collection_log) BEGIN
     SELECT RAISE(ABORT, 'UPDATE on store_settings is refused: the settings are fixed from the first run on; create another store');
 END;
 CREATE TRIGGER store_settings_refuse_delete BEFORE DELETE ON store_settings BEGIN

@@ -1,5 +1,5 @@
--- Alerts: the state of each rule, silences, and the notifications about them, which are written with the change of state that
--- they tell of and delivered later.
+-- Alerts: the state of each rule, silences, and the notifications about them, which are written in the transaction of the change
+-- of state that they report and delivered later.
 
 -- The state of each rule that was ever evaluated.
 CREATE TABLE alert_states (
@@ -21,7 +21,7 @@ CREATE TABLE alert_states (
     severity    TEXT    CONSTRAINT severity_is_known CHECK (severity IN ('critical', 'warning', 'info')),
     labels      TEXT    NOT NULL DEFAULT '{}' CONSTRAINT labels_are_an_object
                         CHECK (json_valid(labels) AND json_type(labels) = 'object' AND length(labels) <= 65536),
-    -- The channels that were told that it fires, each with the time of the last notification.
+    -- The channels that were notified that it fires, each with the time of the last notification.
     told        TEXT    NOT NULL DEFAULT '{}' CONSTRAINT told_is_an_object
                         CHECK (json_valid(told) AND json_type(told) = 'object' AND length(told) <= 1048576),
     -- Whether a silence held when it was evaluated last.

@@ -1,0 +1,30 @@
+//! `GET /api/v1/redactions`: the log of redactions. A label cannot be redacted over HTTP.
+
+use axum::{
+    Json,
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
+
+use super::{error_responses::ErrorResponses, no_query::NoQuery};
+use crate::{
+    http::{middleware::scopes::MaySeeLog, parameters::Parameters, problem::Problem, service::Shared},
+    query::{self, RedactionsResponse},
+};
+
+/// The log of redactions
+///
+/// The labels that were replaced by placeholders, newest first, with the reason, the author and the places. What a label was is not kept.
+#[utoipa::path(
+    get, path = "/api/v1/redactions", tag = "runs",
+    responses((status = 200, description = "The redactions", body = RedactionsResponse), ErrorResponses),
+)]
+pub async fn list_redactions(
+    State(service): State<Shared>,
+    _: MaySeeLog,
+    _: Parameters<NoQuery>,
+) -> Result<Response, Problem> {
+    let answer = query::redactions(&service.context).await?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+}
