@@ -160,6 +160,16 @@ fn runs(page: &mut Exposition, health: &HealthResponse) {
         "The share of the collections of 7 and 30 days that completed, from 0 to 1.",
         &windows.into_iter().filter_map(ratio).collect::<Vec<_>>(),
     );
+    page.gauge(
+        "daymark_last_unsuccessful_collection_timestamp_seconds",
+        "When the newest collection of 30 days began that failed or recorded only some of its metrics, as a Unix time.",
+        runs.last_unsuccessful_at.map(unix),
+    );
+    page.labelled(
+        "daymark_unsuccessful_collection_dates",
+        "On how many dates of 7 and 30 days a collection failed or recorded only some of its metrics.",
+        &windows.map(|(name, window)| (vec![("window", name)], window.unsuccessful_dates as f64)),
+    );
     let Some(duration) = &runs.last_30_days.duration else { return };
     page.labelled(
         "daymark_collection_duration_seconds",

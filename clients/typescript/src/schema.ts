@@ -2621,6 +2621,11 @@ export interface components {
              */
             last_duration_seconds?: number | null;
             /**
+             * Format: date-time
+             * @description When the newest collection began that failed or recorded only some of its metrics; null if there was none in 30 days.
+             */
+            last_unsuccessful_at?: string | null;
+            /**
              * Format: double
              * @description The share of collections that should complete: 0.999.
              */
@@ -2646,6 +2651,11 @@ export interface components {
              * @description The share that completed, from 0 to 1; null: there was none.
              */
             success_rate?: number | null;
+            /**
+             * @description On how many dates of the reporting time zone a collection failed or recorded only some of its metrics. An outage during
+             *     which one day is retried many times counts once.
+             */
+            unsuccessful_dates: number;
         };
         ScheduleResponse: {
             /** @description The cron expression with its time zone; null: each day is collected as soon as it has settled. */

@@ -94,7 +94,7 @@ pub async fn health(context: &Context, queries: OwnQueries) -> Result<HealthResp
         checked_at: now,
         last_completed_at: last_completed.and_then(|run| run.completed_at),
         last_recorded_at: store.last_cut().await?,
-        runs: RunsHealth::of(&outcomes, now, last_run_died, MAX_RUNS),
+        runs: RunsHealth::of(&outcomes, &context.tenant.calendar, now, last_run_died, MAX_RUNS),
         last_run: last_run.map(|logged| RunEntry::from(logged.run)),
         last_run_died,
         gaps: recent_gaps(context, &metrics, DAYS).await?.map(GapsHealth::from),

@@ -1,10 +1,15 @@
 //! Rates and durations of the runs of the last days.
 
+use std::collections::BTreeSet;
+
 use jiff::{Timestamp, ToSpan};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::store::{RunKind, RunOutcome, RunStatus};
+use crate::{
+    metric::Calendar,
+    store::{RunKind, RunOutcome, RunStatus},
+};
 
 /// The share of collections that should complete.
 const SUCCESS_TARGET: f64 = 0.999;
@@ -16,6 +21,9 @@ pub struct RunsHealth {
     pub consecutive_failures: usize,
     /// The duration of the newest collection that recorded a value, in seconds; null if none did in 30 days.
     pub last_duration_seconds: Option<f64>,
+    /// When the newest collection began that failed or recorded only some of its metrics; null if there was none in 30 days.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last_unsuccessful_at: Option<Timestamp>,
     pub last_7_days: RunsWindow,
     pub last_30_days: RunsWindow,
     /// The share of collections that should complete: 0.999.
@@ -32,6 +40,9 @@ pub struct RunsWindow {
     /// Some of their metrics were recorded.
     pub partial: usize,
     pub failed: usize,
+    /// On how many dates of the reporting time zone a collection failed or recorded only some of its metrics. An outage during
+    /// which one day is retried many times counts once.
+    pub unsuccessful_dates: usize,
     /// The share that completed, from 0 to 1; null: there was none.
     pub success_rate: Option<f64>,
     /// Of those that completed or were partial; null: there was none.
@@ -56,12 +67,18 @@ pub struct MetricsPerRun {
 impl RunsHealth {
     /// `outcomes` are newest first, `limit` is how many were asked for. `last_run_died`: the newest failed without being logged
     /// as such.
-    pub(super) fn of(outcomes: &[RunOutcome], now: Timestamp, last_run_died: bool, limit: i64) -> Self {
+    pub(super) fn of(
+        outcomes: &[RunOutcome],
+        calendar: &Calendar,
+        now: Timestamp,
+        last_run_died: bool,
+        limit: i64,
+    ) -> Self {
         let collections: Vec<_> =
             outcomes.iter().filter(|outcome| outcome.kind == RunKind::Collect).copied().collect();
         let days = |days: i64| {
             let since = now.saturating_sub((24 * days).hours()).unwrap_or(Timestamp::MIN);
-            RunsWindow::of(collections.iter().filter(|outcome| outcome.started_at >= since))
+            RunsWindow::of(collections.iter().filter(|outcome| outcome.started_at >= since), calendar)
         };
         let died = outcomes.first().is_some_and(|newest| last_run_died && newest.kind == RunKind::Collect);
         let ended = collections.iter().filter(|outcome| outcome.status != RunStatus::Running);
@@ -69,6 +86,10 @@ impl RunsHealth {
         Self {
             consecutive_failures: failed + usize::from(died),
             last_duration_seconds: collections.iter().find_map(recording_seconds),
+            last_unsuccessful_at: collections
+                .iter()
+                .find(|outcome| is_unsuccessful(outcome))
+                .map(|outcome| outcome.started_at),
             last_7_days: days(7),
             last_30_days: days(30),
             success_target: SUCCESS_TARGET,
@@ -78,11 +99,13 @@ impl RunsHealth {
 }
 
 impl RunsWindow {
-    fn of<'a>(collections: impl Iterator<Item = &'a RunOutcome> + Clone) -> Self {
+    fn of<'a>(collections: impl Iterator<Item = &'a RunOutcome> + Clone, calendar: &Calendar) -> Self {
         let count = |status| collections.clone().filter(|outcome| outcome.status == status).count();
         let (completed, partial, failed) =
             (count(RunStatus::Completed), count(RunStatus::Partial), count(RunStatus::Failed));
         let ended = completed + partial + failed;
+        let unsuccessful = collections.clone().filter(|outcome| is_unsuccessful(outcome));
+        let dates: BTreeSet<_> = unsuccessful.map(|outcome| calendar.date_of(outcome.started_at)).collect();
         let durations = Sorted::new(collections.clone().filter_map(recording_seconds));
         let recording = collections.clone().filter(|outcome| recorded(outcome));
         let metrics = Sorted::new(recording.map(|outcome| outcome.metrics_collected as f64));
@@ -91,6 +114,7 @@ impl RunsWindow {
             completed,
             partial,
             failed,
+            unsuccessful_dates: dates.len(),
             success_rate: (ended > 0).then(|| completed as f64 / ended as f64),
             duration: durations
                 .quantile(0.5)
@@ -106,6 +130,10 @@ impl RunsWindow {
 
 fn recorded(outcome: &RunOutcome) -> bool {
     matches!(outcome.status, RunStatus::Completed | RunStatus::Partial)
+}
+
+fn is_unsuccessful(outcome: &RunOutcome) -> bool {
+    matches!(outcome.status, RunStatus::Partial | RunStatus::Failed)
 }
 
 /// How long a collection took that recorded something. Others end when they fail, or when the next run finds them dead.
@@ -167,7 +195,7 @@ mod tests {
             run(5, 2, Partial),
             run(24 * 7 + 1, 60, Completed),
         ];
-        let health = RunsHealth::of(&runs, now(), false, 100);
+        let health = RunsHealth::of(&runs, &Calendar::utc(), now(), false, 100);
         let week = &health.last_7_days;
         assert_eq!((week.collections, week.completed, week.partial, week.failed), (3, 1, 1, 1));
         assert_eq!(week.success_rate, Some(1.0 / 3.0));
@@ -175,12 +203,33 @@ mod tests {
         assert_eq!(week.metrics_per_run, Some(MetricsPerRun { median: 4.0, max: 8.0 }));
         assert_eq!((health.last_30_days.collections, health.last_duration_seconds), (4, Some(4.0)));
         assert_eq!(health.last_30_days.duration.as_ref().map(|d| d.p95_seconds), Some(60.0));
-        assert!(!health.is_cut && RunsHealth::of(&runs, now(), false, 6).is_cut);
+        assert!(!health.is_cut && RunsHealth::of(&runs, &Calendar::utc(), now(), false, 6).is_cut);
+    }
+
+    #[test]
+    fn the_attempts_of_an_outage_are_one_date() {
+        use RunStatus::{Completed, Failed, Partial};
+        // 2025-01-31 12:00 UTC less 10 hours is the 31st in UTC, and still the 30th in Los Angeles.
+        let runs = [
+            run(1, 1, Completed),
+            run(2, 1, Failed),
+            run(3, 1, Failed),
+            run(10, 1, Partial),
+            run(24 * 7 + 1, 1, Failed),
+        ];
+        let dates = |zone| {
+            let health = RunsHealth::of(&runs, &Calendar::new(zone).unwrap(), now(), false, 100);
+            assert_eq!(health.last_unsuccessful_at, Some(now() - 2.hours()));
+            (health.last_7_days.unsuccessful_dates, health.last_30_days.unsuccessful_dates)
+        };
+        assert_eq!((dates("UTC"), dates("America/Los_Angeles")), ((1, 2), (2, 3)));
+        let health = RunsHealth::of(&runs[..1], &Calendar::utc(), now(), false, 100);
+        assert_eq!((health.last_unsuccessful_at, health.last_7_days.unsuccessful_dates), (None, 0));
     }
 
     #[test]
     fn without_runs_there_are_no_figures() {
-        let window = RunsHealth::of(&[], now(), false, 100).last_7_days;
+        let window = RunsHealth::of(&[], &Calendar::utc(), now(), false, 100).last_7_days;
         assert_eq!((window.success_rate, window.duration, window.metrics_per_run), (None, None, None));
     }
 
@@ -190,7 +239,7 @@ mod tests {
         let row = |statuses: &[RunStatus], died| {
             let runs: Vec<_> =
                 statuses.iter().enumerate().map(|(n, status)| run(n as i64, 1, *status)).collect();
-            RunsHealth::of(&runs, now(), died, 100).consecutive_failures
+            RunsHealth::of(&runs, &Calendar::utc(), now(), died, 100).consecutive_failures
         };
         assert_eq!(row(&[Failed, Failed, Partial, Failed], false), 2);
         assert_eq!(row(&[Completed, Failed], false), 0);
