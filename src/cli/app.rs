@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     clock::Clock,
-    collect::{Context, Initiator, Installation, Tenant},
+    collect::{Context, Initiator, Installation, Tenant, run_limit},
     config::{self, Config, ConfigProblems, Resolved},
     database::RetryPolicy,
     platform::{self, Platform, PlatformOptions},
@@ -29,7 +29,7 @@ impl App {
             clock,
             retry: settings.retry,
             chunk_days: settings.backfill_chunk_days,
-            run_limit: settings.collect.deadline,
+            run_limit: settings.collect.deadline.map(run_limit),
             freshness_wait: settings.collect.freshness_wait,
             host: gethostname::gethostname().to_string_lossy().into_owned(),
             process_id: std::process::id(),

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp, civil::Date};
 use super::{CollectError, DueTimes, remembered_first_row::RememberedFirstRow};
 use crate::{
     clock::{Clock, SetClock},
-    database::{Deadline, Fault, RetryPolicy},
+    database::{Deadline, Fault, LimitSource, RetryPolicy, TimeLimit},
     metric::{Calendar, CronSchedule, DayBounds, DerivedMetric},
     platform::Platform,
     store::{Store, Trigger},
@@ -27,12 +27,22 @@ pub struct Installation {
     /// The most days of a backfill that are committed at once; at least 1.
     pub chunk_days: usize,
     /// How long a run may read the platform; `None` means without a limit.
-    pub run_limit: Option<Duration>,
+    pub run_limit: Option<TimeLimit>,
     /// How long a run waits for a platform that lags behind, before it fails.
     pub freshness_wait: Duration,
     /// The name of this machine, which is written to the collection log.
     pub host: String,
     pub process_id: u32,
+}
+
+static RUN: LimitSource = LimitSource {
+    set_by: "`collect.deadline_minutes`",
+    advice: "raise `collect.deadline_minutes`, or find with `daymark plan` which statement takes so long",
+};
+
+/// The limit that `collect.deadline_minutes` sets.
+pub fn run_limit(duration: Duration) -> TimeLimit {
+    TimeLimit { duration, source: &RUN }
 }
 
 /// The calendar and the two databases of a tenant.
@@ -120,7 +130,7 @@ impl Context {
 
     /// The time by which a run that starts now must have read the platform.
     pub fn deadline(&self) -> Deadline {
-        self.installation.run_limit.map_or_else(Deadline::none, Deadline::after)
+        self.installation.run_limit.map_or_else(Deadline::none, Deadline::of)
     }
 
     /// The latest day that may be recorded now, in the reporting time zone.

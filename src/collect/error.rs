@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::{
     config::shown,
-    database::{Fault, FaultClass},
+    database::{Fault, FaultClass, TimeLimit},
     metric::DefinitionError,
     store::{LockName, StoreError},
 };
@@ -91,10 +91,9 @@ pub enum CollectError {
     #[error("interrupted: {kept}")]
     Interrupted { kept: String },
     #[error(
-        "the run reached its deadline of {minutes} minutes: {kept}. Raise `collect.deadline_minutes`, or find with \
-         `daymark plan` which statement takes so long"
+        "the platform was not read within {limit}: {kept}; {}", limit.source.advice
     )]
-    DeadlineReached { minutes: u64, kept: String },
+    DeadlineReached { limit: TimeLimit, kept: String },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the platform {location}: {fault}; {}", advice(.fault))]
@@ -110,6 +109,9 @@ pub enum CollectError {
 pub(crate) fn advice(fault: &Fault) -> &'static str {
     if fault.sqlstate.as_deref() == Some("sqlite:14") {
         return "let this user read the file and, if it is in WAL mode, write to its directory";
+    }
+    if let Some(limit) = fault.limit {
+        return limit.advice;
     }
     if let Some(hint) = fault.connection_hint() {
         return hint;

@@ -38,7 +38,7 @@ mod status;
 mod verify;
 
 pub use backfill::{BackfillReport, BackfillRequest, MetricCount, Progress, backfill};
-pub use context::{Context, FIRST_DAY, Initiator, Installation, Tenant};
+pub use context::{Context, FIRST_DAY, Initiator, Installation, Tenant, run_limit};
 pub use day::{DayReport, RecordedMetric, collect_day, collect_day_unjudged};
 pub use discrepancy::Discrepancy;
 pub use drift::{ComparedDay, DriftReport, DriftRequest, MetricDrift, drift};

@@ -6,9 +6,9 @@ use std::time::Duration;
 use jiff::{Timestamp, civil::Date};
 use uuid::Uuid;
 
-use super::{CancellationToken, CollectError, Context, Failure, failure, orphaned_runs};
+use super::{CancellationToken, CollectError, Context, Failure, context::run_limit, failure, orphaned_runs};
 use crate::{
-    database::Deadline,
+    database::{Deadline, TimeLimit},
     store::{Finish, Held, LockName, NewRun, RunFilter, RunKind, RunStatus, StoreError},
 };
 
@@ -30,14 +30,15 @@ pub(super) async fn bounded<T>(
     kept: impl Fn() -> String,
     reading: impl Future<Output = Result<T, CollectError>>,
 ) -> Result<T, CollectError> {
-    let minutes = context.installation.run_limit.unwrap_or_default().as_secs() / 60;
-    stopped_at(deadline.extended(GRACE), minutes, cancel, kept, reading).await
+    // Without a limit there is no deadline that could pass.
+    let limit = context.installation.run_limit.unwrap_or(run_limit(Duration::MAX));
+    stopped_at(deadline.extended(GRACE), limit, cancel, kept, reading).await
 }
 
-/// As [`bounded`], stopped at `stop` itself; `minutes` is the time limit that the run had.
+/// As [`bounded`], stopped at `stop` itself; `limit` is the time limit that the run had.
 async fn stopped_at<T>(
     stop: Deadline,
-    minutes: u64,
+    limit: TimeLimit,
     cancel: &CancellationToken,
     kept: impl Fn() -> String,
     reading: impl Future<Output = Result<T, CollectError>>,
@@ -45,7 +46,7 @@ async fn stopped_at<T>(
     tokio::select! {
         biased;
         () = cancel.cancelled() => Err(CollectError::Interrupted { kept: kept() }),
-        () = stop.passed() => Err(CollectError::DeadlineReached { minutes, kept: kept() }),
+        () = stop.passed() => Err(CollectError::DeadlineReached { limit, kept: kept() }),
         outcome = reading => outcome,
     }
 }
@@ -178,12 +179,13 @@ mod tests {
         let never = CancellationToken::new();
         let kept = || "3 days are kept".to_owned();
         let stop = Deadline::after(Duration::ZERO);
+        let limit = run_limit(Duration::from_secs(7 * 60));
         let hung =
-            stopped_at(stop, 7, &never, kept, pending::<Result<(), CollectError>>()).await.unwrap_err();
+            stopped_at(stop, limit, &never, kept, pending::<Result<(), CollectError>>()).await.unwrap_err();
         let message = hung.to_string();
         assert!(message.contains("7 minutes") && message.contains("3 days are kept"), "{message}");
         let in_grace = stop.extended(GRACE);
         assert_eq!(in_grace.remaining().map(|left| left.as_secs_f64().round()), Some(10.0));
-        assert!(stopped_at(in_grace, 7, &never, kept, ready(Ok(()))).await.is_ok());
+        assert!(stopped_at(in_grace, limit, &never, kept, ready(Ok(()))).await.is_ok());
     }
 }

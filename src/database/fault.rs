@@ -6,6 +6,7 @@ use std::fmt;
 use sqlx::postgres::PgDatabaseError;
 
 use super::{
+    deadline::LimitSource,
     fault_class::{FaultClass, SQLITE_FAILED_WRITES, class_of_sqlite, class_of_sqlstate},
     hint::{self, TLS_PREFIX},
 };
@@ -21,6 +22,8 @@ pub struct Fault {
     /// PostgreSQL's detail, hint, context and constraint, one line each, without parts that quote values of rows. At most
     /// 2 KiB (`MAX_TEXT_BYTES`).
     pub context: Option<String>,
+    /// The limit of time that was reached, where the class does not tell.
+    pub limit: Option<&'static LimitSource>,
 }
 
 /// The longest message and context, in bytes; longer ones are cut. Databases quote the value on which a statement
@@ -29,7 +32,7 @@ pub const MAX_TEXT_BYTES: usize = 2048;
 
 impl Fault {
     pub fn new(class: FaultClass, message: impl Into<String>) -> Self {
-        Self { class, message: bounded(message.into()), sqlstate: None, context: None }
+        Self { class, message: bounded(message.into()), sqlstate: None, context: None, limit: None }
     }
 
     /// Whether the same statement may succeed a moment later.
@@ -75,6 +78,7 @@ impl Fault {
             }),
             sqlstate: Some(error.code().to_owned()),
             context: (!context.is_empty()).then(|| bounded(context.join("\n"))),
+            limit: None,
         }
     }
 

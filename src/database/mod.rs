@@ -8,7 +8,7 @@ mod hint;
 mod retry;
 mod url;
 
-pub use deadline::Deadline;
+pub use deadline::{Deadline, LimitSource, TimeLimit};
 pub use fault::Fault;
 pub use fault_class::FaultClass;
 pub use retry::RetryPolicy;

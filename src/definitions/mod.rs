@@ -22,7 +22,7 @@ pub use functions::{FunctionsError, check_functions, function_calendar, function
 pub use plan::plan;
 pub use preview::{
     PREVIEW_DAYS, Preview, PreviewDays, PreviewedDay, preview, preview_definitions, preview_metric,
-    preview_plan,
+    preview_plan, request_preview_context,
 };
 pub use readable::{Readable, ReadableTable, readable};
 pub use resolve::resolve;

@@ -1,5 +1,7 @@
 //! What definitions give on the last days, computed from the platform's present rows. Nothing is written.
 
+use std::{sync::Arc, time::Duration};
+
 use jiff::{ToSpan, civil::Date};
 use serde_json::{Map, Value};
 
@@ -10,14 +12,22 @@ use super::{
     source_warnings,
 };
 use crate::{
-    collect::{self, CancellationToken, CollectError, Context, LeftOut, selection},
+    collect::{self, CancellationToken, CollectError, Context, Failure, LeftOut, selection},
     config::{Config, Finding, Omission},
+    database::{LimitSource, TimeLimit},
     metric::{Decimal, Definition, MetricType, Observation, has_value, recorded_inputs},
     platform::PlannedStatement,
 };
 
 /// How many days are previewed where nothing else is requested.
 pub const PREVIEW_DAYS: u16 = 14;
+/// How long the platform may be read for a preview that a request waits for.
+const REQUEST_LIMIT: Duration = Duration::from_secs(10);
+static REQUEST: LimitSource = LimitSource {
+    set_by: "of a preview over the API",
+    advice: "index the time column of its source, or run `daymark preview` with this definition, which may read for as long as \
+        `collect.deadline_minutes` says",
+};
 /// The name of a metric that has none yet, for messages.
 const NAME: &str = "preview";
 
@@ -69,6 +79,16 @@ impl PreviewDays {
     pub fn from(self) -> Date {
         self.to.saturating_sub((i64::from(self.count) - 1).days())
     }
+}
+
+/// The same context for previews that a request waits for: the platform may be read for ten seconds, and one that lags is not
+/// waited for.
+pub fn request_preview_context(context: &Context) -> Context {
+    let mut context = context.clone();
+    let installation = Arc::make_mut(&mut context.installation);
+    installation.run_limit = Some(TimeLimit { duration: REQUEST_LIMIT, source: &REQUEST });
+    installation.freshness_wait = Duration::ZERO;
+    context
 }
 
 /// Checks the definition in `body` as [`super::define`] does, and computes its values.
@@ -156,7 +176,7 @@ pub async fn preview_definitions(
         let counted = definition.measure.reconstructible().then(|| counted.next()).flatten();
         let (days, left_out) = match counted {
             Some(Ok(days)) => (days, None),
-            Some(Err(failure)) => (Vec::new(), Some(failure.message)),
+            Some(Err(failure)) => (Vec::new(), Some(reason(&failure))),
             None => (Vec::new(), Some(LeftOut::not_reconstructible(definition.key()).reason)),
         };
         let days = days.into_iter().map(|(date, seen)| PreviewedDay { date, seen }).collect();
@@ -176,6 +196,14 @@ pub async fn preview_plan(
 ) -> Result<Vec<PlannedStatement>, CollectError> {
     let bounds = context.tenant.calendar.days(days.from(), days.to);
     plan(context, std::slice::from_ref(definition), &bounds).await
+}
+
+/// The message of a failure, and what the user can do about it.
+fn reason(failure: &Failure) -> String {
+    match &failure.hint {
+        Some(hint) => format!("{}; {hint}", failure.message),
+        None => failure.message.clone(),
+    }
 }
 
 async fn of_definition(

@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use daymark::{
-    collect::{CancellationToken, CollectError, Context, DayReport, collect_day, collect_if_due, gaps},
+    collect::{
+        CancellationToken, CollectError, Context, DayReport, collect_day, collect_if_due, gaps, run_limit,
+    },
+    definitions::{PreviewDays, preview_definitions, request_preview_context},
     metric::Provenance,
     store::{LockName, NewRun, RunKind, RunStatus},
 };
@@ -28,6 +31,7 @@ on! { [sqlite, postgres]
     a_failure_while_the_clock_was_ahead_does_not_put_off_the_next_attempt,
     a_corrected_definition_is_retried_at_once,
     metrics_that_are_not_read_by_the_deadline_fail_as_timed_out,
+    a_preview_for_a_request_names_its_own_limit,
     a_record_that_the_store_refuses_fails_its_own_metric_only,
     a_date_that_the_time_zone_skipped_is_refused,
     a_failing_metric_does_not_fail_the_others,
@@ -169,14 +173,35 @@ async fn a_corrected_definition_is_retried_at_once(world: World) {
 }
 
 async fn metrics_that_are_not_read_by_the_deadline_fail_as_timed_out(mut world: World) {
-    Arc::make_mut(&mut world.context.installation).run_limit = Some(Duration::ZERO);
+    Arc::make_mut(&mut world.context.installation).run_limit = Some(run_limit(Duration::ZERO));
     let report = collect(&world.context, None).await.unwrap();
     assert_eq!((report.status, report.failed.len()), (RunStatus::Failed, 4));
     for failure in &report.failed {
         assert!(failure.timed_out && failure.message.contains("`collect.deadline_minutes`"), "{failure:?}");
+        let hint = failure.hint.as_deref().unwrap();
+        assert!(hint.contains("`collect.deadline_minutes`") && !hint.contains("statement_timeout"), "{hint}");
     }
-    Arc::make_mut(&mut world.context.installation).run_limit = Some(Duration::from_secs(3600));
+    Arc::make_mut(&mut world.context.installation).run_limit = Some(run_limit(Duration::from_secs(3600)));
     assert_eq!(collect(&world.context, None).await.unwrap().recorded.len(), 4);
+}
+
+async fn a_preview_for_a_request_names_its_own_limit(world: World) {
+    let mut context = request_preview_context(&world.context);
+    let limit = Arc::make_mut(&mut context.installation).run_limit.as_mut().unwrap();
+    assert_eq!(limit.to_string(), "the limit of 10 seconds (of a preview over the API)");
+    limit.duration = Duration::ZERO;
+    let days = PreviewDays::last(&context, 2);
+    let previews = preview_definitions(&context, definitions(world.time_format()), days).await.unwrap();
+    assert_eq!(previews.len(), 4);
+    for preview in previews {
+        let reason = preview.left_out.unwrap();
+        assert!(
+            reason.starts_with("not read within the limit of 0 minutes (of a preview over the API)"),
+            "{reason}"
+        );
+        assert!(reason.contains("run `daymark preview`"), "it says what to do: {reason}");
+        assert!(!reason.contains("raise"), "no setting raises this limit: {reason}");
+    }
 }
 
 async fn a_record_that_the_store_refuses_fails_its_own_metric_only(world: World) {

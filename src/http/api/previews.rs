@@ -1,7 +1,5 @@
 //! `POST /api/v1/previews`: the values that a definition would have had on the last days, without defining or recording it.
 
-use std::{sync::Arc, time::Duration};
-
 use axum::{
     Json,
     extract::State,
@@ -32,9 +30,6 @@ use crate::{
     metric::{Decimal, MetricType},
     query::RollUp,
 };
-
-/// How long the platform may be read for a preview.
-const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// What a definition gives on the last days.
 #[derive(Debug, Serialize, ToSchema)]
@@ -100,11 +95,8 @@ pub async fn preview(
     guard_query(&service, &body).await?;
     // The semaphore is never closed, so this cannot fail.
     let _permit = service.checks.acquire().await;
-    let mut context = service.context.clone();
-    let installation = Arc::make_mut(&mut context.installation);
-    installation.run_limit = Some(TIME_LIMIT);
-    // A request does not wait for a platform that lags, because it holds a permit.
-    installation.freshness_wait = Duration::ZERO;
+    // It holds a permit, so its time is bounded.
+    let context = definitions::request_preview_context(&service.context);
     let days = PreviewDays::last(&context, PREVIEW_DAYS);
     let preview = definitions::preview(&context, &service.config, &body, days).await?;
     let statements = definitions::preview_plan(&context, &preview.definition, days).await?;

@@ -247,7 +247,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        collect::CollectError,
+        collect::{CollectError, run_limit},
         database::{Fault, FaultClass},
         http::rest::rpc,
         jobs::JobStartError,
@@ -293,7 +293,7 @@ mod tests {
             CollectError::NoSources,
             CollectError::BeforeFirstRow { to: day, source_name: String::new(), first: day },
             CollectError::TooLong { source_name: String::new(), first: day, days: 2, limit: 1 },
-            CollectError::DeadlineReached { minutes: 60, kept: String::new() },
+            CollectError::DeadlineReached { limit: run_limit(Duration::ZERO), kept: String::new() },
             CollectError::Interrupted { kept: String::new() },
             CollectError::Store(store(FaultClass::Unreachable)),
             CollectError::Store(store(FaultClass::Other)),

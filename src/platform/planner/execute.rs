@@ -76,19 +76,22 @@ impl<'a> Executor<'a> {
 async fn until<T>(deadline: Deadline, attempts: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
     tokio::select! {
         biased;
-        () = deadline.passed() => Err(deadline_reached()),
+        () = deadline.passed() => Err(deadline_reached(deadline)),
         outcome = attempts => outcome.map_err(|fault| match fault.class {
-            FaultClass::TimedOut if deadline.is_over() => deadline_reached(),
+            FaultClass::TimedOut if deadline.is_over() => deadline_reached(deadline),
             _ => fault,
         }),
     }
 }
 
-fn deadline_reached() -> Fault {
-    Fault::new(
-        FaultClass::TimedOut,
-        "not read before the run reached its deadline (`collect.deadline_minutes`)",
-    )
+fn deadline_reached(deadline: Deadline) -> Fault {
+    match deadline.limit() {
+        Some(limit) => Fault {
+            limit: Some(limit.source),
+            ..Fault::new(FaultClass::TimedOut, format!("not read within {limit}"))
+        },
+        None => Fault::new(FaultClass::TimedOut, "not read within the time limit"),
+    }
 }
 
 /// Whether the same statement may well work a moment later, in the same snapshot.

@@ -7,7 +7,7 @@ use super::{
     time::TimeColumn,
 };
 use crate::{
-    database::Fault,
+    database::{Fault, LimitSource},
     metric::{Filter, Source, TimeFormat},
     platform::schema::Schema,
 };
@@ -297,14 +297,19 @@ impl<'a> Scan<'a> {
     }
 }
 
+/// The limit of a statement for which no index can be used.
+static WITHOUT_INDEX: LimitSource = LimitSource {
+    set_by: "`platform.statement_timeout_seconds`",
+    advice: "create this index, or raise `platform.statement_timeout_seconds`",
+};
+
 /// The fault of a statement that reached its time limit while it read a whole table.
 pub fn without_index(source: &Source, fault: Fault) -> Fault {
     let message = format!(
-        "{}; no index on `{}` of `{}` can be used, so each statement reads the whole table: create one, or raise \
-         `platform.statement_timeout_seconds`",
+        "{}; no index on `{}` of `{}` can be used, so each statement reads the whole table",
         fault.message, source.time_column, source.table
     );
-    Fault { message, ..fault }
+    Fault { message, limit: Some(&WITHOUT_INDEX), ..fault }
 }
 
 /// The FILTER clause of an aggregate.
