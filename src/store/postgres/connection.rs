@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use log::LevelFilter;
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -63,10 +64,13 @@ pub(super) fn answer_timeout(statement_timeout: Option<Duration>) -> Duration {
     statement_timeout.map_or(ANSWER_TIMEOUT, |limit| limit.saturating_add(ANSWER_MARGIN))
 }
 
+/// The driver would log each wait of two seconds for a free session, about which an operator can do nothing. A wait that becomes too
+/// long is the error of the operation that waits.
 pub(super) fn pool(options: PgConnectOptions, settings: String, connect_timeout: Duration) -> PgPool {
     PgPoolOptions::new()
         .max_connections(MAX_CONNECTIONS)
         .acquire_timeout(connect_timeout)
+        .acquire_slow_level(LevelFilter::Off)
         .test_before_acquire(false)
         .before_acquire(|session, use_so_far| {
             Box::pin(async move { Ok(use_so_far.idle_for < TEST_AFTER_IDLE || session.ping().await.is_ok()) })

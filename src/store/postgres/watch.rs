@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use log::LevelFilter;
 use sqlx::{
     AssertSqlSafe, Executor, PgPool, Row,
     postgres::{PgListener, PgPoolOptions},
@@ -52,6 +53,7 @@ impl PostgresStore {
         let options = connection::named(&self.options);
         let pool = PgPoolOptions::new()
             .max_connections(1)
+            .acquire_slow_level(LevelFilter::Off)
             .after_connect({
                 let options = options.clone();
                 move |session, _| Box::pin(connection::refuse_shared_session(session, options.clone()))

@@ -69,6 +69,8 @@ pub(super) fn pool(options: SqliteConnectOptions, statement_timeout: Option<Dura
     // A connection to a file does not break, so it is not tested before use. It stays open, because the WAL index, in which commits are detected, exists only while a connection is open.
     let pool = SqlitePoolOptions::new()
         .max_connections(MAX_CONNECTIONS)
+        // The driver would log each wait of two seconds for a connection, about which an operator can do nothing.
+        .acquire_slow_level(LevelFilter::Off)
         .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None);
