@@ -103,10 +103,13 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let config_arguments =
         ConfigArguments { flags: config::given_flags(&matches), file: config::given_config_file(&matches) };
-    match dispatch(parsed.command, parsed.format, config_arguments).await {
+    match dispatch(parsed.command, parsed.format, &config_arguments).await {
         Ok((page, exit)) => print(&page, parsed.format, exit),
         Err(error) => {
             output::say(format_args!("error: {error:#}"));
+            if Exit::is_of_no_definitions(&error) {
+                note_other_tenants(&config_arguments).await;
+            }
             Exit::of(&error).into()
         }
     }
@@ -115,18 +118,18 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 async fn dispatch(
     command: Command,
     format: Format,
-    configured: ConfigArguments,
+    configured: &ConfigArguments,
 ) -> anyhow::Result<(Page, Exit)> {
     let is_server = matches!(command, Command::Serve);
-    let start = || Started::new(&configured, is_server);
+    let start = || Started::new(configured, is_server);
     match command {
-        Command::Demo(arguments) => demo::run(&arguments, &configured, format).await,
+        Command::Demo(arguments) => demo::run(&arguments, configured, format).await,
         Command::Check => {
             let environment = config::process_environment();
             let file = configured.file.as_deref();
             check::run(config::load_with_problems(file, &configured.flags, &environment)).await
         }
-        Command::Init(arguments) => init::run(&start()?.app, &arguments, &configured).await,
+        Command::Init(arguments) => init::run(&start()?.app, &arguments, configured).await,
         Command::Migrate(arguments) => migrate::run(&start()?.app, &arguments).await,
         Command::Apply(arguments) => apply::run(&start()?.app, &arguments).await,
         Command::Plan(arguments) => plan::run(&start()?.app, &arguments).await,
@@ -151,6 +154,14 @@ async fn dispatch(
         Command::Restore(arguments) => backup::restore(&start()?.app, &arguments).await,
         Command::Keys(arguments) => keys::run(&start()?.app, arguments).await,
         Command::Sql(arguments) => sql::run(&start()?.app, &arguments).await,
+    }
+}
+
+/// Says which tenants have metrics, after a command whose tenant has none.
+async fn note_other_tenants(configured: &ConfigArguments) {
+    let Ok(started) = Started::new(configured, false) else { return };
+    if let Some(others) = crate::definitions::other_tenants(&started.app.context).await {
+        output::say(format_args!("note: {others}"));
     }
 }
 

@@ -91,6 +91,15 @@ impl Exit {
         collecting.map_or(Self::Failed, Self::of_collecting)
     }
 
+    /// Whether the command ended because the tenant has no metric.
+    pub fn is_of_no_definitions(error: &anyhow::Error) -> bool {
+        let collecting = match (error.downcast_ref::<QueryError>(), error.downcast_ref::<RestateError>()) {
+            (Some(QueryError::Collect(error)), _) | (_, Some(RestateError::Collect(error))) => Some(error),
+            _ => error.downcast_ref::<CollectError>(),
+        };
+        matches!(collecting, Some(CollectError::NoDefinitions))
+    }
+
     fn of_collecting(error: &CollectError) -> Self {
         match error {
             CollectError::Busy { .. } => Self::Busy,

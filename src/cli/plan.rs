@@ -5,7 +5,11 @@ use jiff::civil::Date;
 use serde_json::json;
 
 use super::{App, Exit, Page, date, output::say};
-use crate::{collect::CollectError, metric::Definition, store::StoreError};
+use crate::{
+    collect::{CollectError, unknown_metric},
+    metric::Definition,
+    store::StoreError,
+};
 
 #[derive(Args)]
 pub struct PlanArguments {
@@ -18,6 +22,9 @@ pub struct PlanArguments {
     /// The last day of a backfill [default: the last finished one]
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = date::parse, requires = "from")]
     to: Option<Date>,
+    /// Only this metric (may be given several times)
+    #[arg(long = "metric", value_name = "CATEGORY")]
+    metrics: Vec<String>,
 }
 
 pub async fn run(app: &App, arguments: &PlanArguments) -> anyhow::Result<(Page, Exit)> {
@@ -30,6 +37,7 @@ pub async fn run(app: &App, arguments: &PlanArguments) -> anyhow::Result<(Page, 
     }
     let mut definitions = app.resolve().await?.definitions;
     definitions.extend(made_through_api(app, &definitions).await);
+    let definitions = selected(app, definitions, &arguments.metrics)?;
     let days = context.tenant.calendar.days(first, last);
     let statements = crate::definitions::plan(context, &definitions, &days).await?;
 
@@ -44,6 +52,23 @@ pub async fn run(app: &App, arguments: &PlanArguments) -> anyhow::Result<(Page, 
         page.rows.push(vec![statement.purpose, statement.sql]);
     }
     Ok((page, Exit::Done))
+}
+
+/// The definitions that `metrics` names; without names, all of them.
+fn selected(
+    app: &App,
+    definitions: Vec<Definition>,
+    metrics: &[String],
+) -> Result<Vec<Definition>, CollectError> {
+    if metrics.is_empty() {
+        return Ok(definitions);
+    }
+    if let Some(name) = metrics.iter().find(|name| !definitions.iter().any(|one| one.category == **name)) {
+        let known = definitions.iter().map(|definition| definition.category.as_str());
+        let otherwise = "`daymark apply --dry-run` lists the metrics of daymark.toml";
+        return Err(unknown_metric(&app.context, name, known, otherwise));
+    }
+    Ok(definitions.into_iter().filter(|definition| metrics.contains(&definition.category)).collect())
 }
 
 /// Returns the active metrics that were created through the API. A store that is not migrated yet has none, which is

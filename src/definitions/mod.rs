@@ -8,6 +8,7 @@ mod check;
 mod cron;
 mod define;
 mod functions;
+mod other_tenants;
 mod plan;
 mod preview;
 mod readable;
@@ -19,6 +20,7 @@ pub use check::{CheckReport, CheckScope, check};
 pub use cron::{CRON_JOB, check_cron, cron_schedule, missing_for_cron, other_cron_jobs, own_cron_job};
 pub use define::{DefineError, Defined, define, switch_off};
 pub use functions::{FunctionsError, check_functions, function_calendar, function_spec};
+pub use other_tenants::other_tenants;
 pub use plan::plan;
 pub use preview::{
     PREVIEW_DAYS, Preview, PreviewDays, PreviewedDay, preview, preview_definitions, preview_metric,

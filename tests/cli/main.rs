@@ -15,6 +15,7 @@ mod alerts;
 mod annotations;
 mod arguments;
 mod backups;
+mod chosen_metrics;
 mod compared;
 mod configuration;
 mod cookbook;

@@ -6,7 +6,7 @@ use super::CheckScope;
 use crate::{
     collect::{Context, selection},
     config::Finding,
-    definitions::diff,
+    definitions::{diff, other_tenants::other_tenants},
     metric::Definition,
     store::{Finish, IntegrityFinding, LockName, ReturnedLabel, RunStatus, StoreError, StoredDefinition},
 };
@@ -128,7 +128,11 @@ async fn check_applied(context: &Context, configured: &[Definition], scope: Chec
         Err(error) => return Some(store_error(&error)),
     };
     if !stored.iter().any(|metric| metric.is_active) {
-        return Some(Finding::error("store", "no metric is defined").hint("run `daymark apply`"));
+        let hint = match other_tenants(context).await {
+            Some(others) => format!("run `daymark apply`, or correct the tenant: {others}"),
+            None => "run `daymark apply`".to_owned(),
+        };
+        return Some(Finding::error("store", "no metric is defined").hint(hint));
     }
     let changes = if configured.is_empty() || !scope.resolved {
         0

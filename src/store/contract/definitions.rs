@@ -70,6 +70,10 @@ pub trait Definitions: Send + Sync {
     /// The current version of every metric, active or not, by category.
     async fn definitions(&self) -> Result<Vec<StoredDefinition>, StoreError>;
 
+    /// The first `limit` tenants that have metrics, active or not, by name: of all tenants of the store, so that a command can say that
+    /// it was started for another one. It is not for answers to a tenant's clients.
+    async fn tenants_with_metrics(&self, limit: i64) -> Result<Vec<String>, StoreError>;
+
     /// Every version of every metric, by category and version.
     async fn definition_versions(&self) -> Result<Vec<DefinitionVersion>, StoreError>;
 

@@ -27,6 +27,9 @@ const SELECT: &str = "
     WHERE tenant_id = $1
     ORDER BY metric_category, metric_type";
 
+/// Of every tenant.
+const SELECT_TENANTS: &str = "SELECT DISTINCT tenant_id FROM metric_definitions ORDER BY tenant_id LIMIT $1";
+
 const SELECT_VERSIONS: &str = "
     SELECT metric_type, metric_category, version, spec, created_at
     FROM metric_definition_versions
@@ -59,6 +62,11 @@ const SET_ACTIVE: &str = "
 impl<S: SqlEvents> Definitions for S {
     async fn definitions(&self) -> Result<Vec<StoredDefinition>, StoreError> {
         read_rows(self, TABLE, &self.statement(SELECT), stored_definition).await
+    }
+
+    async fn tenants_with_metrics(&self, limit: i64) -> Result<Vec<String>, StoreError> {
+        let select = Statement::without_tenant(SELECT_TENANTS).bind(limit);
+        read_rows(self, TABLE, &select, |row| row.get("tenant_id")).await
     }
 
     async fn definition_versions(&self) -> Result<Vec<DefinitionVersion>, StoreError> {
