@@ -4,7 +4,7 @@ import { after, before, describe, test } from "node:test";
 
 import type { Browser } from "playwright-core";
 
-import { accessible, demonstration, fits, launch, open, remove, settled, signIn, withPage, type Site } from "./harness.ts";
+import { accessible, becomes, demonstration, fits, isSignedIn, launch, open, remove, signIn, signInAs, withPage, type Site } from "./harness.ts";
 
 describe("signing in", () => {
   let site: Site;
@@ -17,7 +17,6 @@ describe("signing in", () => {
     await browser?.close();
     if (site) await remove(site);
   });
-
 
   test("nothing is shown before signing in, and a wrong key is refused beside its field", () =>
     withPage(browser, {}, async (page) => {
@@ -33,18 +32,20 @@ describe("signing in", () => {
 
   test("a reader sees the record and no control of an admin, which the server would refuse", () =>
     withPage(browser, {}, async (page) => {
-      await page.goto(`${site.url}/explore?metrics=posts_total`);
-      await signIn(page, site.keys.reader);
+      await signInAs(page, site, "reader", "/explore?metrics=posts_total");
       await page.getByRole("heading", { name: "Explore" }).waitFor();
-      await settled(page);
       assert.ok(page.url().endsWith("/explore?metrics=posts_total"), "one stays where one wanted to be");
       const [cookie] = await page.context().cookies();
       assert.deepEqual([cookie?.httpOnly, cookie?.sameSite, cookie?.value.includes(site.keys.reader)], [true, "Strict", false]);
       assert.equal(await page.evaluate(() => document.cookie), "");
       assert.equal(await page.getByRole("link", { name: "Operations" }).count(), 0);
-      await open(page, `${site.url}/definitions`);
+      await page.goto(`${site.url}/definitions`);
+      await isSignedIn(page, "reader");
+      await page.getByRole("link", { name: "New posts" }).waitFor();
       assert.equal(await page.getByRole("link", { name: "New metric" }).count(), 0);
-      await open(page, `${site.url}/definitions/posts_total`);
+      await page.goto(`${site.url}/definitions/posts_total`);
+      await isSignedIn(page, "reader");
+      await page.getByRole("heading", { name: "The last 30 days" }).waitFor();
       assert.equal(await page.getByRole("button", { name: /Backfill|Deactivate/ }).count(), 0);
       await page.goto(`${site.url}/operations`);
       await page.getByText("needs the scope log").waitFor();
@@ -73,9 +74,7 @@ describe("signing in", () => {
 
   test("a session ends with the server's sealing key, and the page asks to sign in again", () =>
     withPage(browser, {}, async (page) => {
-      await page.goto(site.url);
-      await signIn(page, site.keys.reader);
-      await settled(page);
+      await signInAs(page, site, "reader");
       await site.stop();
       await site.start();
       await page.evaluate(() => window.dispatchEvent(new Event("online")));
@@ -86,9 +85,7 @@ describe("signing in", () => {
 
   test("another site cannot use the session", () =>
     withPage(browser, {}, async (page) => {
-      await page.goto(site.url);
-      await signIn(page, site.keys.admin);
-      await page.getByRole("button", { name: "Signed in as admin" }).waitFor();
+      await signInAs(page, site, "admin");
       const [cookie] = await page.context().cookies();
       const response = await fetch(`${site.url}/api/v1/collections`, {
         method: "POST",
@@ -133,7 +130,8 @@ describe("signing in", () => {
       await dialog.getByRole("alert").filter({ hasText: "the store cannot be reached" }).waitFor();
       await accessible(page, "the dialog that revokes a key");
       await dialog.getByRole("button", { name: "Cancel" }).click();
-      assert.equal(await page.getByText("the store cannot be reached").count(), 0, "the reason is not left behind");
+      await dialog.waitFor({ state: "hidden" });
+      await becomes(page, () => page.getByText("the store cannot be reached").count(), 0, "reasons that are left behind");
     }));
 
   test("a reader sees no keys, and asks for none", () =>
@@ -149,13 +147,9 @@ describe("signing in", () => {
 
   test("signing out everywhere ends the sessions of every browser", () =>
     withPage(browser, {}, async (elsewhere) => {
-      await elsewhere.goto(site.url);
-      await signIn(elsewhere, site.keys.reader);
-      await settled(elsewhere);
+      await signInAs(elsewhere, site, "reader");
       await withPage(browser, {}, async (page) => {
-        await page.goto(site.url);
-        await signIn(page, site.keys.reader);
-        await settled(page);
+        await signInAs(page, site, "reader");
         await page.getByRole("button", { name: "Signed in as reader" }).click();
         await page.getByRole("button", { name: "Sign out everywhere" }).click();
         await page.getByRole("heading", { name: "Sign in" }).waitFor();
@@ -181,7 +175,7 @@ describe("the first key of a server without authentication", () => {
     withPage(browser, {}, async (page) => {
       await open(page, `${site.url}/operations/keys`);
       await page.getByLabel("What the key is for").fill("Mine");
-      assert.equal(await page.getByLabel("Role").inputValue(), "admin", "a reader's key would lock everyone out of this page");
+      await becomes(page, () => page.getByLabel("Role").inputValue(), "admin", "a reader's key would lock everyone out of this page");
       await page.getByRole("button", { name: "Create a key" }).click();
       await page.getByRole("button", { name: "Signed in as admin" }).waitFor();
       await page.getByRole("row", { name: /^Mine/ }).waitFor();
@@ -192,7 +186,7 @@ describe("the first key of a server without authentication", () => {
       await page.getByRole("button", { name: "I have saved the key" }).click();
       await shown.waitFor({ state: "hidden" });
       // The control that had the focus is gone.
-      assert.equal(await page.evaluate(() => document.activeElement?.tagName), "INPUT");
+      await becomes(page, () => page.evaluate(() => document.activeElement?.tagName), "INPUT");
     }));
 });
 

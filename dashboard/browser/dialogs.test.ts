@@ -4,7 +4,7 @@ import { after, before, describe, test } from "node:test";
 
 import type { Browser, Locator, Page } from "playwright-core";
 
-import { accessible, demonstration, fits, launch, open, remove, settled, signIn, withPage, type Site } from "./harness.ts";
+import { accessible, demonstration, fits, hasFocus, isSignedIn, launch, remove, settled, signInAs, withPage, type Site } from "./harness.ts";
 
 interface Dialog {
   name: string | RegExp;
@@ -67,12 +67,6 @@ describe("every dialog", () => {
     if (site) await remove(site);
   });
 
-  async function signedIn(page: Page, path: string): Promise<void> {
-    await page.goto(site.url + path);
-    await signIn(page, site.keys.admin);
-    await page.getByRole("button", { name: "Signed in as admin" }).waitFor();
-    await settled(page);
-  }
   async function opened(page: Page, { name, opener, keys = [] }: Dialog): Promise<Locator> {
     await opener(page).focus();
     for (const key of [...keys, "Enter"]) await page.keyboard.press(key);
@@ -85,20 +79,21 @@ describe("every dialog", () => {
   for (const shown of DIALOGS)
     test(`is opened, gone through and closed by keyboard, and gives the focus back: ${shown.name}`, () =>
       withPage(browser, {}, async (page) => {
-        await signedIn(page, shown.path);
+        await signInAs(page, site, "admin", shown.path);
         const dialog = await opened(page, shown);
         await reachesAll(page, dialog, shown.isModal);
         await page.keyboard.press("Escape");
         await dialog.waitFor({ state: "hidden" });
-        assert.ok(await shown.opener(page).evaluate((opener) => opener === document.activeElement), "the opener has the focus again");
+        await hasFocus(shown.opener(page));
       }));
 
   for (const colorScheme of ["light", "dark"] as const)
     test(`passes the checks of axe and fits a phone, ${colorScheme}`, () =>
       withPage(browser, { colorScheme, reducedMotion: "reduce", viewport: { width: 320, height: 640 } }, async (page) => {
-        await signedIn(page, "/");
+        await signInAs(page, site, "admin");
         for (const shown of DIALOGS) {
-          await open(page, site.url + shown.path);
+          await page.goto(site.url + shown.path);
+          await isSignedIn(page, "admin");
           const dialog = await opened(page, shown);
           await accessible(page, `${shown.name}, ${colorScheme}`);
           await fits(page, String(shown.name));

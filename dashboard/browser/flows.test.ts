@@ -3,7 +3,10 @@ import { after, before, describe, test } from "node:test";
 
 import type { Browser } from "playwright-core";
 
-import { accessible, day, demonstration, fits, HOSTILE, launch, MISSING_DAYS, open, remove, showTable, type Site, withPage } from "./harness.ts";
+import {
+  accessible, becomes, day, demonstration, fits, hasFocus, HOSTILE, includes, launch, matches, MISSING_DAYS, open, remove, showTable, type Site,
+  withPage,
+} from "./harness.ts";
 
 const PAGES = [
   "/definitions",
@@ -52,14 +55,14 @@ describe("what an admin does", () => {
       await page.clock.install();
       await page.route("**/api/v1/events*", (route) => route.fulfill({ status: 503 }));
       await open(page, site.url);
-      assert.match(await page.locator(".as-of").innerText(), /the last finished day is/);
+      await page.locator(".as-of", { hasText: "the last finished day is" }).waitFor();
       const response = await fetch(`${site.url}/rest/v1/rpc/collect_daily_metrics`, { method: "POST" });
       assert.ok(response.ok);
       await page.clock.fastForward(31_000);
       await page.locator(".as-of", { hasNotText: "the last finished day is" }).waitFor();
       const latest = await site.api<{ metrics: { metric_category: string; value: number }[] }>("/api/v1/latest");
       const users = latest.metrics.find((metric) => metric.metric_category === "users_total")?.value ?? 0;
-      assert.equal(await page.locator("article .value").first().innerText(), users.toLocaleString("en-GB"));
+      await becomes(page, () => page.locator("article .value").first().innerText(), users.toLocaleString("en-GB"));
     }));
 
   test("the record stands beside a recount of what the platform still holds", () =>
@@ -72,8 +75,7 @@ describe("what an admin does", () => {
       const drift = await site.api<Drift>(`/api/v1/drift?${query}`);
       const last = drift.metrics[0]?.changed.at(-1);
       assert.ok(last && last.recounted < last.recorded, "an account was deleted with its comments");
-      const text = await section.innerText();
-      for (const value of [last.recorded, last.recounted]) assert.ok(text.includes(value.toLocaleString("en-GB")), text);
+      await includes(page, () => section.innerText(), last.recorded.toLocaleString("en-GB"), last.recounted.toLocaleString("en-GB"));
       await accessible(page, "the overview with a recount");
     }));
 
@@ -83,11 +85,11 @@ describe("what an admin does", () => {
       await page.getByRole("application", { name: /Days of the year/ }).focus();
       const spoken = page.locator(".now");
       await page.keyboard.press("End");
-      assert.match(await spoken.innerText(), /: 12 metrics (missing|recorded)/);
+      await matches(page, () => spoken.innerText(), /: 12 metrics (missing|recorded)/);
       // A week earlier.
       await page.keyboard.press("ArrowLeft");
       const weekday = new Date(day(8)).toLocaleDateString("en-GB", { weekday: "short", day: "numeric", month: "short", year: "numeric" });
-      assert.equal(await spoken.innerText(), `${weekday}: 12 metrics recorded`);
+      await becomes(page, () => spoken.innerText(), `${weekday}: 12 metrics recorded`);
     }));
 
   test("the calendar is of one metric, if it is wanted", () =>
@@ -97,7 +99,7 @@ describe("what an admin does", () => {
       await page.getByRole("application", { name: /Days of the year/ }).focus();
       await page.keyboard.press("End");
       await page.keyboard.press("ArrowLeft");
-      assert.match(await page.locator(".now").innerText(), /: 1 metric recorded$/);
+      await matches(page, () => page.locator(".now").innerText(), /: 1 metric recorded$/);
     }));
 
   test("annotations with the same words on a day are both shown", () =>
@@ -109,11 +111,11 @@ describe("what an admin does", () => {
       }
       await open(page, `${site.url}/explore?metrics=posts_created&days=30`);
       await showTable(page, "New posts");
-      assert.equal(await page.locator(".numbers").getByText(/The same words/).count(), 2);
+      await becomes(page, () => page.locator(".numbers").getByText(/The same words/).count(), 2);
       await page.getByRole("application", { name: /^New posts/ }).focus();
       await page.keyboard.press("Home");
       for (let step = 0; step < 15; step++) await page.keyboard.press("ArrowRight");
-      assert.equal(await page.locator(".tip").getByText(/The same words/).count(), 2);
+      await becomes(page, () => page.locator(".tip").getByText(/The same words/).count(), 2);
     }));
 
   test("a metric whose type was changed is shown as it is now", () =>
@@ -129,13 +131,14 @@ describe("what an admin does", () => {
       const values = series.find((one) => one.is_active)?.points.map(({ value }) => String(value)) ?? [];
       await open(page, `${site.url}/explore?metrics=changing&from=${day(20)}&to=${day(10)}`);
       await showTable(page, "Changing");
-      const shown = await page.locator(".numbers tbody td").evaluateAll((cells) => cells.map((cell) => cell.firstChild?.textContent?.trim()));
-      assert.deepEqual(shown.reverse(), values);
+      const cells = page.locator(".numbers tbody td");
+      const shown = () => cells.evaluateAll((cells) => cells.map((cell) => cell.firstChild?.textContent?.trim()).reverse());
+      await becomes(page, shown, values);
       await open(page, `${site.url}/definitions/changing`);
       await page.getByRole("application", { name: /^Changing/ }).waitFor();
       await open(page, site.url);
       const activity = page.locator("figure", { has: page.getByRole("application", { name: /^Activity/ }) });
-      assert.equal(await activity.getByRole("list", { name: "Legend" }).getByText("Changing").count(), 1);
+      await becomes(page, () => activity.getByRole("list", { name: "Legend" }).getByText("Changing").count(), 1);
       // Its days that are not recorded are no gaps for the other tests.
       await fetch(`${site.url}/api/v1/definitions/changing`, { method: "DELETE" });
     }));
@@ -168,8 +171,8 @@ describe("what an admin does", () => {
       await posts.focus();
       await page.keyboard.press("Home");
       for (let step = 0; step < 10; step++) await page.keyboard.press("ArrowRight");
-      assert.match(await page.locator("figure", { has: posts }).locator("[aria-live]").innerText(), /Campaign 🎷\.$/);
-      assert.ok((await page.locator(".note.head").count()) >= 1);
+      await matches(page, () => page.locator("figure", { has: posts }).locator("[aria-live]").innerText(), /Campaign 🎷\.$/);
+      await page.locator(".note.head").first().waitFor();
       await accessible(page, "explore with annotations");
       await open(page, site.url);
       await showTable(page, "Activity by day");
@@ -187,7 +190,7 @@ describe("what an admin does", () => {
     withPage(browser, {}, async (page) => {
       await open(page, `${site.url}/operations/alerts`);
       const alerts = await site.api<{ alerts: { rule: string }[] }>("/api/v1/alerts");
-      assert.equal(await page.getByRole("region", { name: "Table of alerts" }).locator("tbody tr").count(), alerts.alerts.length);
+      await becomes(page, () => page.getByRole("region", { name: "Table of alerts" }).locator("tbody tr").count(), alerts.alerts.length);
       await page.getByRole("button", { name: "Silence… day_missing" }).click();
       await page.getByLabel(/^Reason/).fill("the house is being moved");
       await page.getByRole("dialog").getByRole("button", { name: "Silence", exact: true }).click();
@@ -207,7 +210,7 @@ describe("what an admin does", () => {
       await section.waitFor();
       const drift = await site.api<Drift>(`/api/v1/drift?category=comments_total&from=${day(30)}&to=${day(1)}`);
       await section.getByText("Each day").click();
-      assert.equal(await section.locator("tbody tr").count(), drift.metrics[0]?.changed.length);
+      await becomes(page, () => section.locator("tbody tr").count(), drift.metrics[0]?.changed.length ?? 0);
       await accessible(page, "drift");
     }));
 
@@ -248,8 +251,8 @@ describe("what an admin does", () => {
       await page.getByRole("button", { name: "Define" }).click();
       const source = page.getByLabel("Source");
       await page.getByText("source `records` is not declared").waitFor();
-      assert.equal(await source.getAttribute("aria-invalid"), "true");
-      assert.ok(await source.evaluate((input) => input === document.activeElement));
+      await becomes(page, () => source.getAttribute("aria-invalid"), "true");
+      await hasFocus(source);
       await source.fill("tracks");
       await page.getByLabel(/^Name for people/).fill("Tracks of jazz");
       // What it would have recorded is shown before it is defined, and nothing of it is recorded.
@@ -258,19 +261,19 @@ describe("what an admin does", () => {
       await page.keyboard.press("End");
       const query = `from=${day(1)}&to=${day(1)}`;
       assert.ok(!JSON.stringify(await site.api(`/api/v1/metrics?${query}`)).includes("jazz_tracks"));
-      assert.ok((await page.locator("#known-sources option").count()) >= 5);
+      await page.locator("#known-sources option").nth(4).waitFor({ state: "attached" });
       await accessible(page, "the form with a preview");
       await page.getByRole("button", { name: "Define" }).click();
       await page.getByRole("heading", { name: "Tracks of jazz" }).waitFor();
       await page.getByText(/^Backfill: done, \d+ records written/).waitFor();
 
       await page.getByRole("link", { name: "Edit" }).click();
-      assert.equal(await page.getByLabel(/^Filter/).inputValue(), '{"genre":"jazz"}');
+      await becomes(page, () => page.getByLabel(/^Filter/).inputValue(), '{"genre":"jazz"}');
       await page.getByLabel(/^Filter/).fill('{"genre": ["jazz", "blues"]}');
       await page.getByRole("button", { name: "Save as a new version" }).click();
       await page.getByRole("rowheader", { name: "2", exact: true }).waitFor();
       const version = page.getByRole("region", { name: "Table of versions" });
-      assert.match(await version.innerText(), /filter\s+\{"genre":"jazz"\}\s*\{"genre":\["jazz","blues"\]\}/);
+      await matches(page, () => version.innerText(), /filter\s+\{"genre":"jazz"\}\s*\{"genre":\["jazz","blues"\]\}/);
       await page.getByRole("button", { name: "Deactivate" }).click();
       await page.getByText("not active: no further days are recorded").waitFor();
       await page.getByRole("button", { name: "Activate" }).click();
@@ -298,7 +301,7 @@ describe("what an admin does", () => {
       await labels.waitFor();
       for (const [label, count] of expected) {
         const row = labels.getByRole("row").filter({ has: page.getByRole("rowheader", { name: label, exact: true }) });
-        assert.equal(await row.locator("td.number").first().innerText(), String(count), label);
+        await becomes(page, () => row.locator("td.number").first().innerText(), String(count), label);
       }
       await accessible(page, "the form with the preview of a breakdown");
       await page.getByLabel("What is counted").selectOption("created");
@@ -309,8 +312,8 @@ describe("what an admin does", () => {
     withPage(browser, {}, async (page) => {
       await open(page, `${site.url}/definitions`);
       await page.getByLabel(/^Search/).fill("share users 30");
-      assert.deepEqual(await page.locator(".list a").allInnerTexts(), ["Active users"]);
-      assert.ok(page.url().endsWith("?search=share+users+30"));
+      await becomes(page, () => page.locator(".list a").allInnerTexts(), ["Active users"]);
+      await page.waitForURL(/\?search=share\+users\+30$/);
     }));
 
   test("hostile names are shown as they are", () =>
@@ -320,11 +323,11 @@ describe("what an admin does", () => {
         await put(site, `hostile_${index}`, { measure: "created", source: "posts", display_name, description: display_name });
       for (const path of ["/", "/definitions", `/explore?metrics=${names.join(",")}`, "/definitions/hostile_0", "/operations"]) {
         await open(page, site.url + path);
-        assert.match(await page.title(), /Daymark$/);
+        await matches(page, () => page.title(), /Daymark$/);
         await fits(page, path);
       }
       await open(page, `${site.url}/definitions/hostile_0`);
-      assert.equal(await page.locator("h1").innerText(), HOSTILE[0]);
+      await becomes(page, () => page.locator("h1").innerText(), HOSTILE[0]);
       await open(page, `${site.url}/explore?metrics=hostile_1`);
       await accessible(page, "explore with a hostile name");
     }));

@@ -7,12 +7,21 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 
-import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
+import { chromium, type Browser, type BrowserContextOptions, type Locator, type Page } from "playwright-core";
 
 export const program = process.env.DAYMARK_TEST_PROGRAM ?? "../target/debug/daymark";
 export const browserPath = process.env.DAYMARK_TEST_CHROMIUM ?? "/usr/bin/chromium";
 /** Days between the end of the demonstration's record and yesterday: a gap that a backfill fills. */
 export const MISSING_DAYS = 4;
+
+/** How long a state that an action brings about is waited for. */
+const PATIENCE_MS = 20_000;
+/**
+ * How many times slower the processor and the network are for the pages of the tests, from the environment. A slow page shows what a
+ * test does not wait for.
+ */
+const SLOWDOWN = Number(process.env.DAYMARK_TEST_SLOWDOWN ?? 1);
+const SLOW_LATENCY_MS = 20;
 
 /** Names and labels that a page is to show as they are. */
 export const HOSTILE = [
@@ -163,6 +172,7 @@ export async function withPage(
   const context = await browser.newContext({ locale: "en-GB", timezoneId: "UTC", ...options });
   const complaints: string[] = [];
   const page = await context.newPage();
+  if (SLOWDOWN > 1) await slowDown(page);
   page.on("pageerror", (error) => complaints.push(String(error)));
   page.on("console", (message) => {
     // The browser reports answers with errors and a server that is away by itself.
@@ -174,6 +184,52 @@ export async function withPage(
     await context.close();
   }
   assert.deepEqual(complaints, []);
+}
+
+async function slowDown(page: Page): Promise<void> {
+  const session = await page.context().newCDPSession(page);
+  await session.send("Emulation.setCPUThrottlingRate", { rate: SLOWDOWN });
+  await session.send("Network.enable");
+  const latency = SLOW_LATENCY_MS * SLOWDOWN;
+  await session.send("Network.emulateNetworkConditions", { offline: false, latency, downloadThroughput: -1, uploadThroughput: -1 });
+}
+
+/**
+ * Reads on each frame of the page until `check` accepts the value, and returns it; after `PATIENCE_MS` it fails as `check` did. What an
+ * action brings about comes in a later task of the page, so that reading once right after the action is a race.
+ */
+export async function until<T>(page: Page, read: () => Promise<T>, check: (value: T) => void): Promise<T> {
+  const deadline = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const value = await read();
+    try {
+      check(value);
+      return value;
+    } catch (failure) {
+      if (performance.now() > deadline) throw failure;
+    }
+    await page.evaluate(() => new Promise(requestAnimationFrame));
+  }
+}
+
+/** Waits until what is read equals what is expected. */
+export async function becomes<T>(page: Page, read: () => Promise<T>, expected: T, message?: string): Promise<void> {
+  await until(page, read, (value) => assert.deepEqual(value, expected, message && `${message}: ${JSON.stringify(value)}`));
+}
+
+/** Waits until the text that is read matches. */
+export async function matches(page: Page, read: () => Promise<string>, pattern: RegExp): Promise<void> {
+  await until(page, read, (text) => assert.match(text, pattern));
+}
+
+/** Waits until the text that is read has each of the parts. */
+export async function includes(page: Page, read: () => Promise<string>, ...parts: string[]): Promise<void> {
+  await until(page, read, (text) => assert.deepEqual(parts.filter((part) => !text.includes(part)), [], text));
+}
+
+/** Waits until the element has the focus. */
+export async function hasFocus(element: Locator): Promise<void> {
+  await becomes(element.page(), () => element.evaluate((element) => element === document.activeElement), true, `the focus is on ${element}`);
 }
 
 /** Opens a page and waits until what it asked for is shown. */
@@ -256,6 +312,19 @@ export async function layoutShift(page: Page): Promise<number> {
 export async function signIn(page: Page, key: string): Promise<void> {
   await page.getByLabel("API key or token").fill(key);
   await page.keyboard.press("Enter");
+}
+
+/** Signs in with the key of the role at the path, and waits until the page is shown. */
+export async function signInAs(page: Page, site: Site, role: keyof Site["keys"], path = "/"): Promise<void> {
+  await page.goto(site.url + path);
+  await signIn(page, site.keys[role]);
+  await isSignedIn(page, role);
+}
+
+/** Waits until the page knows the role of its user and shows what that role may see. */
+export async function isSignedIn(page: Page, role: string): Promise<void> {
+  await page.getByRole("button", { name: `Signed in as ${role}` }).waitFor();
+  await settled(page);
 }
 
 /** Replaces the stream of events by one that `tell` writes to. Call it before the page is opened. */

@@ -5,7 +5,10 @@ import { after, before, describe, test } from "node:test";
 
 import type { Browser, Locator } from "playwright-core";
 
-import { accessible, csvRows, day, demonstration, fits, launch, layoutShift, MISSING_DAYS, open, remove, settled, showTable, type Site, withPage } from "./harness.ts";
+import {
+  accessible, becomes, csvRows, day, demonstration, fits, hasFocus, includes, launch, layoutShift, matches, MISSING_DAYS, open, remove, settled, showTable,
+  type Site, until, withPage,
+} from "./harness.ts";
 
 const PAGES = ["/", "/explore", "/explore?metrics=top_genres,posts_created,posts_total&by=week&as=stacked", "/explore?as=table"];
 
@@ -77,13 +80,11 @@ describe("the dashboard", () => {
         const metric = latest.metrics.find((metric) => metric.metric_category === category);
         assert.ok(metric);
         const tile = page.locator("article", { has: page.getByRole("link", { name: metric.display_name, exact: true }) });
-        assert.equal(await tile.locator(".value").innerText(), grouped(metric.value));
-        for (const change of [metric.change_from_day_before, metric.change_from_week_before, metric.change_from_month_before])
-          assert.ok((await tile.innerText()).includes(`+${grouped(change.absolute)}`), `${category}: ${change.absolute}`);
+        await becomes(page, () => tile.locator(".value").innerText(), grouped(metric.value), category);
+        const changes = [metric.change_from_day_before, metric.change_from_week_before, metric.change_from_month_before];
+        await includes(page, () => tile.innerText(), ...changes.map(({ absolute }) => `+${grouped(absolute)}`));
       }
-      const header = await page.locator("header").innerText();
-      assert.ok(header.includes("days in UTC") && header.includes("last collection completed"), header);
-      assert.ok(header.includes("records are missing"), "the header names the missing days");
+      await includes(page, () => page.locator("header").innerText(), "days in UTC", "last collection completed", "records are missing");
     }));
 
   test("the chart's table has the values of the API, and a gap has its cause", () =>
@@ -91,12 +92,14 @@ describe("the dashboard", () => {
       const [from, to] = [day(20), day(1)];
       await open(page, `${site.url}/explore?metrics=posts_created&from=${from}&to=${to}`);
       await showTable(page, "New posts");
-      const rows = await page
-        .locator(".numbers tbody td")
-        .evaluateAll((cells) => cells.map((cell) => cell.textContent?.replace(/\s+/g, " ").trim()));
       const answer = await site.api<SeriesAnswer>(`/api/v1/metrics?category=posts_created&from=${from}&to=${to}`);
       const points = [...(answer.series[0]?.points ?? [])].reverse();
-      assert.equal(rows.length, points.length);
+      const cells = page.locator(".numbers tbody td");
+      const rows = await until(
+        page,
+        () => cells.evaluateAll((cells) => cells.map((cell) => cell.textContent?.replace(/\s+/g, " ").trim())),
+        (rows) => assert.equal(rows.length, points.length),
+      );
       points.forEach((point, index) => {
         if (point.value === null) assert.match(rows[index] ?? "", /^– ? never collected$/);
         else assert.equal(rows[index], grouped(point.value), point.from);
@@ -113,13 +116,13 @@ describe("the dashboard", () => {
       const answer = await site.api<SeriesAnswer>(`/api/v1/metrics?category=posts_created&from=${day(30)}&to=${day(1)}`);
       const points = answer.series[0]?.points ?? [];
       await page.keyboard.press("Home");
-      assert.match(await spoken.innerText(), new RegExp(`New posts ${points[0]?.value}\\.$`));
+      await matches(page, () => spoken.innerText(), new RegExp(`New posts ${points[0]?.value}\\.$`));
       await page.keyboard.press("ArrowRight");
-      assert.match(await spoken.innerText(), new RegExp(`New posts ${points[1]?.value}\\.$`));
+      await matches(page, () => spoken.innerText(), new RegExp(`New posts ${points[1]?.value}\\.$`));
       await page.keyboard.press("End");
-      assert.match(await spoken.innerText(), /New posts no value \(never collected\)/);
+      await matches(page, () => spoken.innerText(), /New posts no value \(never collected\)/);
       await page.keyboard.press("Escape");
-      assert.equal(await spoken.textContent(), "");
+      await becomes(page, () => spoken.textContent(), "");
     }));
 
   test("marking a part of the chart zooms into it", () =>
@@ -145,10 +148,10 @@ describe("the dashboard", () => {
       await open(page, `${site.url}/explore?metrics=posts_created&from=${from}&to=${to}`);
       const chart = page.getByRole("application");
       const spoken = page.locator("figure [aria-live=polite]");
-      const first = async () => {
+      const firstIs = async (pattern: RegExp) => {
         await chart.focus();
         await page.keyboard.press("Home");
-        return spoken.innerText();
+        await matches(page, () => spoken.innerText(), pattern);
       };
       for (const [name, begin, known] of [
         ["Closer", day(33), true],
@@ -163,13 +166,13 @@ describe("the dashboard", () => {
         const heights = await chart.locator("text[text-anchor=end]").allInnerTexts();
         await page.getByRole("button", { name, exact: true }).click();
         await page.waitForURL(new RegExp(`from=${begin}`));
-        assert.match(await first(), known ? new RegExp(`New posts ${value(begin)}\\.$`) : /New posts no value \(the answer is on its way\)\.$/);
+        await becomes(page, () => page.locator(".panels").getAttribute("aria-busy"), "true");
+        await firstIs(known ? new RegExp(`New posts ${value(begin)}\\.$`) : /New posts no value \(the answer is on its way\)\.$/);
         assert.deepEqual(await chart.locator("text[text-anchor=end]").allInnerTexts(), heights, "the axis stays");
         assert.equal(await page.locator(".legend").getByText("no value").count(), 0, "what is not known yet is no gap");
-        assert.equal(await page.locator(".panels").getAttribute("aria-busy"), "true");
         answer();
         await settled(page);
-        assert.match(await first(), new RegExp(`New posts ${value(begin)}\\.$`));
+        await firstIs(new RegExp(`New posts ${value(begin)}\\.$`));
         await page.unroute("**/api/v1/metrics?*");
       }
     }));
@@ -198,6 +201,7 @@ describe("the dashboard", () => {
       await page.getByText("30 days", { exact: true }).click();
       await page.waitForURL(/days=30/);
       await page.getByText("90 days", { exact: true }).click();
+      await page.waitForURL((url) => !url.search.includes("days="));
       await settled(page);
       await chart.focus();
       await page.keyboard.press("End");
@@ -215,16 +219,17 @@ describe("the dashboard", () => {
       await from.focus();
       // Month, day and year, as the locale of the browser has them.
       for (const part of [month, date, year]) await page.keyboard.type(part ?? "");
+      await becomes(page, () => from.inputValue(), day(35));
       assert.equal(page.url(), before, "a date is taken when the field is left");
       await page.keyboard.press("Enter");
       await page.waitForURL(new RegExp(`from=${day(35)}&to=${day(10)}`));
-      assert.equal(await page.getByLabel("To", { exact: true }).inputValue(), day(10));
+      await becomes(page, () => page.getByLabel("To", { exact: true }).inputValue(), day(10));
       // A year that is typed in part is none.
       await page.getByLabel("To", { exact: true }).focus();
       await from.focus();
       for (const part of [month, date, "0002"]) await page.keyboard.type(part ?? "");
       await page.getByLabel("To", { exact: true }).focus();
-      assert.equal(await from.inputValue(), day(35));
+      await becomes(page, () => from.inputValue(), day(35));
       assert.match(page.url(), new RegExp(`from=${day(35)}`));
     }));
 
@@ -244,18 +249,23 @@ describe("the dashboard", () => {
   test("the whole state is in the address, and the way back leads back", () =>
     withPage(browser, {}, async (page) => {
       await open(page, `${site.url}/explore`);
-      await page.getByText("30 days", { exact: true }).click();
-      await page.getByText("week", { exact: true }).click();
-      await page.getByText("stacked", { exact: true }).click();
-      await page.getByText("a year before", { exact: true }).click();
-      const search = new URL(page.url()).search;
-      assert.equal(search, "?metrics=posts_created,comments_created&days=30&by=week&as=stacked&against=year");
+      let search = "?metrics=posts_created,comments_created";
+      for (const [name, addition] of [
+        ["30 days", "&days=30"],
+        ["week", "&by=week"],
+        ["stacked", "&as=stacked"],
+        ["a year before", "&against=year"],
+      ] as const) {
+        await page.getByText(name, { exact: true }).click();
+        search += addition;
+        await page.waitForURL((url) => url.search === search);
+      }
       await page.reload();
       await settled(page);
       for (const name of ["30 days", "week", "stacked", "a year before"])
-        assert.ok(await page.getByRole("radio", { name, exact: true }).isChecked(), name);
+        await becomes(page, () => page.getByRole("radio", { name, exact: true }).isChecked(), true, name);
       await page.goBack();
-      assert.ok(!page.url().includes("against"));
+      await page.waitForURL((url) => !url.search.includes("against"));
     }));
 
   test("metrics are found and chosen by keyboard alone", () =>
@@ -263,13 +273,17 @@ describe("the dashboard", () => {
       await open(page, `${site.url}/explore?metrics=posts_created`);
       await page.getByRole("button", { name: "Choose metrics" }).focus();
       await page.keyboard.press("Enter");
+      const dialog = page.getByRole("dialog", { name: "Choose metrics" });
+      await hasFocus(dialog.getByRole("searchbox"));
       await page.keyboard.type("genres");
+      await dialog.getByRole("listitem").first().filter({ hasText: "Top genres" }).waitFor();
       await page.keyboard.press("Tab");
       await page.keyboard.press("Tab");
+      await hasFocus(page.getByRole("checkbox", { name: /^Top genres/ }));
       await page.keyboard.press("Space");
+      await page.waitForURL(/\?metrics=posts_created,top_genres$/);
       await page.keyboard.press("Escape");
       await page.getByRole("heading", { name: "Top genres" }).waitFor();
-      assert.ok(page.url().endsWith("?metrics=posts_created,top_genres"), page.url());
     }));
 
   test("what is shown can be exported and copied", () =>
@@ -293,9 +307,8 @@ describe("the dashboard", () => {
       assert.match(png.suggestedFilename(), /\.png$/);
       await page.getByRole("button", { name: "Copy as…" }).click();
       const dialog = page.getByRole("dialog");
-      const text = await dialog.innerText();
+      await includes(page, () => dialog.innerText(), "curl --header", '.from("daily_metrics")', "FROM daymark.daily_metrics");
       await samplesWork(site, dialog);
-      assert.ok(text.includes("curl --header") && text.includes(".from(\"daily_metrics\")") && text.includes("FROM daymark.daily_metrics"), text);
     }));
 
   test("each cell of the exported CSV is what the API answers", () =>
@@ -339,9 +352,9 @@ describe("the dashboard", () => {
       const tip = page.locator(".tip");
       /** The day that the tip shows, with its value. */
       const shown = async () => {
-        const title = await tip.locator("strong").innerText();
+        const [title, value] = await tip.evaluate((tip) => ["strong", ".value"].map((part) => tip.querySelector(part)?.textContent?.trim()));
         const point = points.find(({ from }) => name(from) === title) ?? assert.fail(title);
-        assert.equal(await tip.locator(".value").innerText(), point.value === null ? "–" : grouped(point.value), title);
+        assert.equal(value, point.value === null ? "–" : grouped(point.value), title);
         return point.from;
       };
       const [x, y] = [box.x + box.width / 2, box.y + 120];
@@ -391,7 +404,7 @@ describe("the dashboard", () => {
         await fits(page, path);
       }
       await page.emulateMedia({ media: "print" });
-      assert.ok(!(await page.getByRole("navigation").isVisible()));
+      await page.getByRole("navigation").waitFor({ state: "hidden" });
       assert.ok((await page.pdf()).length > 10_000);
     }));
 
@@ -413,9 +426,9 @@ describe("the dashboard", () => {
       const background = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
       const light = await background();
       await page.getByLabel("Theme").selectOption("dark");
-      const dark = await background();
-      assert.notEqual(dark, light);
+      const dark = await until(page, background, (dark) => assert.notEqual(dark, light));
       await page.reload();
+      await settled(page);
       assert.equal(await background(), dark);
     }));
 
@@ -448,8 +461,8 @@ describe("the dashboard", () => {
       const before = await mark("#boot");
       answer();
       await settled(page);
+      await boot.waitFor({ state: "detached" });
       assert.deepEqual(await mark("header"), before);
-      assert.equal(await boot.count(), 0);
     }));
 
   test("nothing moves while the first page loads", () =>
