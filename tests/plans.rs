@@ -303,6 +303,30 @@ async fn postgres_uses_the_index_on_the_time_column() {
     }
 }
 
+/// A minimum of a join reads the whole join; its first row in the order of an index does not.
+#[tokio::test]
+async fn postgres_finds_the_first_row_of_a_join_by_the_index_on_its_time() {
+    let url = support::fresh_database().await;
+    let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+    let setup = "CREATE TABLE authors (id int PRIMARY KEY, name text);
+         CREATE TABLE posts (created_at timestamptz NOT NULL, author_id int NOT NULL);
+         INSERT INTO authors SELECT n, 'a' || n FROM generate_series(0, 999) n;
+         INSERT INTO posts SELECT '2023-01-01'::timestamptz + n * interval '25 minutes', n % 1000 FROM generate_series(1, 50000) n;
+         CREATE INDEX ON posts (created_at);
+         ANALYZE authors; ANALYZE posts";
+    sqlx::raw_sql(setup).execute(&mut connection).await.unwrap();
+    let platform = platform::open(&url.parse().unwrap(), options());
+    let join =
+        "SELECT posts.created_at, authors.name FROM posts JOIN authors ON authors.id = posts.author_id";
+    let joined = Source { query: Some(join.to_owned()), ..source("joined", TimeFormat::Timestamptz, None) };
+    let first_row = platform.plan_first_row("joined", &joined).unwrap().sql;
+    let explain = format!("EXPLAIN (COSTS OFF) {first_row}");
+    let plan: Vec<String> =
+        sqlx::query_scalar(AssertSqlSafe(explain)).fetch_all(&mut connection).await.unwrap();
+    let plan = plan.join("\n");
+    assert!(plan.contains("posts_created_at_idx") && !plan.contains("Seq Scan"), "{plan}");
+}
+
 /// PostgreSQL counts in parallel only if its planner knows that a day and the time before it are two groups.
 #[tokio::test]
 async fn postgres_scans_in_parallel_where_there_is_no_index() {

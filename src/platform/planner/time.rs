@@ -269,26 +269,31 @@ impl TimeColumn {
         other_text_query(&self.sql, table, &first, &self.edge(upper))
     }
 
-    /// A query for the earliest finite time, as a number that [`Self::earliest_from`] reads.
+    /// A query for the earliest finite time, as a number that [`Self::earliest_from`] reads. It has no row where there is none. It
+    /// takes the first row in the order of the column, and not the minimum, because an index answers this also for a join.
     pub fn earliest_query(&self, table: &str) -> String {
         let column = &self.sql;
+        let first = |answer: String, condition: String| {
+            format!("SELECT {answer} FROM {table} WHERE {condition} ORDER BY {column} LIMIT 1")
+        };
         match (self.dialect, self.format) {
             (Dialect::Postgres, TimeFormat::UnixSeconds | TimeFormat::UnixMillis) => {
-                format!("SELECT 0::int8, ARRAY[min({column})::text] FROM {table}")
+                first(format!("0::int8, ARRAY[{column}::text]"), format!("{column} IS NOT NULL"))
             }
-            (Dialect::Postgres, _) => format!(
-                "SELECT 0::int8, ARRAY[extract(epoch FROM min({column}))::text] FROM {table} WHERE {column} > '-infinity'"
+            (Dialect::Postgres, _) => first(
+                format!("0::int8, ARRAY[extract(epoch FROM {column})::text]"),
+                format!("{column} > '-infinity'"),
             ),
             (Dialect::Sqlite, TimeFormat::UnixSeconds | TimeFormat::UnixMillis) => {
-                format!("SELECT 0, json_array(min({column})) FROM {table}")
+                first(format!("0, json_array({column})"), format!("{column} IS NOT NULL"))
             }
+            // The order of such texts is not that of their times.
             (Dialect::Sqlite, TimeFormat::Iso) => {
                 format!("SELECT 0, json_array(min({})) FROM {table}", self.seconds())
             }
-            (Dialect::Sqlite, _) => format!(
-                "SELECT 0, json_array({}) FROM {table} WHERE {column} >= {EARLIEST_TEXT} AND {column} < ':' AND {} ORDER BY {column} LIMIT 1",
-                self.seconds(),
-                self.is_present()
+            (Dialect::Sqlite, _) => first(
+                format!("0, json_array({})", self.seconds()),
+                format!("{column} >= {EARLIEST_TEXT} AND {column} < ':' AND {}", self.is_present()),
             ),
         }
     }
