@@ -9,8 +9,8 @@ use std::{collections::BTreeMap, time::Duration};
 use daymark::{
     database::{Deadline, RetryPolicy},
     metric::{
-        Calendar, Condition, Decimal, Filter, LabelFold, Literal, Phase, QueryShape, Reading, Rows, Source,
-        Test, TimeFormat, Window,
+        Calendar, Condition, Decimal, Filter, LabelAggregate, Literal, Phase, QueryShape, Reading, Rows,
+        Source, Test, TimeFormat, Window,
     },
     platform::{self, Column, ColumnType, Platform, PlatformOptions, Schema, Sources, Table, TableKind},
 };
@@ -100,7 +100,7 @@ fn readings() -> Vec<Reading> {
         Reading::Moments { rows: rows("posts", Filter::default()), column: "length".to_owned() },
         Reading::Count { rows: rows("comments", Filter::default()), phase: Phase::Created },
         Reading::Count { rows: rows("comments", Filter::default()), phase: Phase::Existing },
-        Reading::Labels { rows: rows("posts", Filter::default()), column: "genre".to_owned(), phase: Phase::Created, top: 3, fold: LabelFold::Rows },
+        Reading::Labels { rows: rows("posts", Filter::default()), column: "genre".to_owned(), phase: Phase::Created, top: 3, aggregate: LabelAggregate::Rows },
         Reading::Distinct {
             rows: vec![rows("posts", Filter::default()), rows("comments", Filter::default())],
             column: None,
@@ -280,7 +280,7 @@ async fn postgres_uses_the_index_on_the_time_column() {
                 column: "genre".to_owned(),
                 phase: Phase::Created,
                 top: 3,
-                fold: LabelFold::Rows,
+                aggregate: LabelAggregate::Rows,
             },
             Reading::Distinct {
                 rows: vec![rows(name, Filter::default())],

@@ -80,9 +80,9 @@ fn columns(measure: &Measure, found: &mut BTreeSet<String>) {
             filtered(rows);
             found.insert(format!("{}.{column}", rows.source));
         }
-        Measure::Breakdown(Breakdown { rows, column, fold, .. }) => {
+        Measure::Breakdown(Breakdown { rows, column, aggregate, .. }) => {
             filtered(rows);
-            let all = std::iter::once(column.as_str()).chain(fold.column());
+            let all = std::iter::once(column.as_str()).chain(aggregate.column());
             found.extend(all.map(|column| format!("{}.{column}", rows.source)));
         }
         Measure::Ratio { numerator, denominator } => {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::metric::{Decimal, Definition, ExpectedRange, LabelFold, Measure, MetricType};
+use crate::metric::{Decimal, Definition, ExpectedRange, LabelAggregate, Measure, MetricType};
 
 /// Members of the metadata that Daymark makes by itself. They are not read from a correction.
 const MADE: [&str; 2] = ["top_items", "out_of_range"];
@@ -28,7 +28,7 @@ impl Rules {
             | Measure::Distinct { .. }
             | Measure::Growth { .. } => true,
             Measure::Breakdown(breakdown) => {
-                matches!(breakdown.fold, LabelFold::Rows | LabelFold::Distinct(_))
+                matches!(breakdown.aggregate, LabelAggregate::Rows | LabelAggregate::Distinct(_))
             }
             _ => false,
         };

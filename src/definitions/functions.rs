@@ -10,7 +10,9 @@ use crate::{
     collect::{CollectError, Context, FIRST_DAY, batch::Batch, first_row, selection},
     config::Finding,
     database::Fault,
-    metric::{ActorState, Breakdown, Calendar, Definition, LabelFold, Measure, QueryShape, Reading, Window},
+    metric::{
+        ActorState, Breakdown, Calendar, Definition, LabelAggregate, Measure, QueryShape, Reading, Window,
+    },
     platform::{Cut, Schema},
     store::{
         FirstRowQuery, FunctionCalendar, FunctionMetric, FunctionPlace, FunctionSpec, Origin, RecordingTask,
@@ -256,7 +258,7 @@ fn shape(definition: &Definition) -> &'static str {
         Measure::Growth { state: ActorState::Retained, .. } => "retained",
         Measure::Growth { state: ActorState::Churned, .. } => "churned",
         Measure::Growth { state: ActorState::Resurrected, .. } => "resurrected",
-        Measure::Breakdown(Breakdown { fold: LabelFold::Average(_), .. }) => "label_means",
+        Measure::Breakdown(Breakdown { aggregate: LabelAggregate::Average(_), .. }) => "label_means",
         Measure::Breakdown(_) => "labels",
         Measure::Sql { shape, .. } => match shape {
             QueryShape::Value => "number",

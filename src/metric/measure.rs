@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use strum::{EnumIter, IntoStaticStr};
 
 use super::{
-    ActorState, LabelFold, Phase, Quantile, QueryShape, Reading, Retention, Rows, Window,
+    ActorState, LabelAggregate, Phase, Quantile, QueryShape, Reading, Retention, Rows, Window,
     rows::described_rows,
 };
 
@@ -28,8 +28,9 @@ pub struct Breakdown {
     pub phase: Phase,
     /// How many labels are recorded by name; the rest is recorded as "other", apart from any real label.
     pub top: usize,
-    #[serde(default, skip_serializing_if = "LabelFold::is_rows")]
-    pub fold: LabelFold,
+    /// Definitions are stored with the key `fold`.
+    #[serde(rename = "fold", default, skip_serializing_if = "LabelAggregate::is_rows")]
+    pub aggregate: LabelAggregate,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,12 +101,12 @@ impl Measure {
             }
             Self::Retention(retention) => retention.readings(),
             Self::Growth { rows, state, window_days } => state.readings(rows, *window_days),
-            Self::Breakdown(Breakdown { rows, column, phase, top, fold }) => vec![Reading::Labels {
+            Self::Breakdown(Breakdown { rows, column, phase, top, aggregate }) => vec![Reading::Labels {
                 rows: rows.clone(),
                 column: column.clone(),
                 phase: *phase,
                 top: *top,
-                fold: fold.clone(),
+                aggregate: aggregate.clone(),
             }],
             Self::Sql { query, shape, .. } => vec![Reading::Query { sql: query.clone(), shape: *shape }],
         }

@@ -1,7 +1,7 @@
 //! The mistakes of a definition that can be found without a platform.
 
 use super::{
-    Breakdown, Decimal, Definition, ExpectedRange, LabelFold, Measure, MetricType, Phase, QueryShape,
+    Breakdown, Decimal, Definition, ExpectedRange, LabelAggregate, Measure, MetricType, Phase, QueryShape,
     Retention, Rows, Window,
 };
 
@@ -92,7 +92,9 @@ impl Definition {
             }
             Measure::Quantile { window_days, .. } => problems.extend(window_problem(*window_days)),
             Measure::Breakdown(Breakdown {
-                fold: LabelFold::Distinct(_), phase: Phase::Existing, ..
+                aggregate: LabelAggregate::Distinct(_),
+                phase: Phase::Existing,
+                ..
             }) => {
                 problems.push(DefinitionError::DistinctExisting);
             }

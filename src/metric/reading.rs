@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Decimal, LabelFold, Phase, Quantile, Rows, Window};
+use super::{Decimal, LabelAggregate, Phase, Quantile, Rows, Window};
 
 /// The placeholders of a user's own query for the bounds of the day.
 const PLACEHOLDERS: [&str; 3] = ["{day_start}", "{day_end}", "{day}"];
@@ -27,7 +27,7 @@ pub enum Reading {
     /// Answered with [`Tally::Quantile`]; rows created in the `window_days` calendar days that end with the day.
     Quantile { rows: Rows, column: String, quantile: Quantile, window_days: u32 },
     /// Answered with [`Tally::Labels`], or [`Tally::LabelMeans`] for averages.
-    Labels { rows: Rows, column: String, phase: Phase, top: usize, fold: LabelFold },
+    Labels { rows: Rows, column: String, phase: Phase, top: usize, aggregate: LabelAggregate },
     /// The distinct values of a column of each source, or of its actors. Answered with [`Tally::Count`].
     Distinct { rows: Vec<Rows>, column: Option<String>, window: Window },
     /// The actors of the day that lies `after_days` calendar days back, and those of them who are active in the `window_days` days that

@@ -38,6 +38,9 @@ const REPLACED_IDENTIFIERS: &[&str] = &[
     "Surveyed",
     "Survey",
     "Turnover",
+    "Fold",
+    "Folded",
+    "LabelFold",
 ];
 
 /// Words and phrases that hide the mechanism. Comments, documents, messages and names say the mechanism instead.

@@ -6,8 +6,8 @@ use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
 use daymark::{
     database::Deadline,
     metric::{
-        Calendar, ColumnSum, DayBounds, Decimal, Filter, LabelFold, Moments, Phase, Quantile, Reading, Tally,
-        TimeFormat, TopLabels, TopMeans,
+        Calendar, ColumnSum, DayBounds, Decimal, Filter, LabelAggregate, Moments, Phase, Quantile, Reading,
+        Tally, TimeFormat, TopLabels, TopMeans,
     },
     platform::{self, Platform, Sources},
 };
@@ -54,9 +54,9 @@ fn inserted(all: &[Row], cast: &str) -> String {
 
 fn readings() -> Vec<Reading> {
     let (all, column) = (|| rows(Filter::default()), || "amount".to_owned());
-    let labels = |phase, top, fold| {
+    let labels = |phase, top, aggregate| {
         let column = "genre".to_owned();
-        Reading::Labels { rows: all(), column, phase, top, fold }
+        Reading::Labels { rows: all(), column, phase, top, aggregate }
     };
     let quantile = |share: &str, window_days| {
         let quantile = Quantile::new(&share.parse().unwrap()).unwrap();
@@ -69,10 +69,10 @@ fn readings() -> Vec<Reading> {
         Reading::Extremes { rows: all(), column: column() },
         quantile("0.5", 1),
         quantile("0.123456", 2),
-        labels(Phase::Created, 1, LabelFold::Sum(column())),
-        labels(Phase::Existing, 1, LabelFold::Sum(column())),
-        labels(Phase::Existing, 3, LabelFold::Sum(column())),
-        labels(Phase::Created, 2, LabelFold::Average(column())),
+        labels(Phase::Created, 1, LabelAggregate::Sum(column())),
+        labels(Phase::Existing, 1, LabelAggregate::Sum(column())),
+        labels(Phase::Existing, 3, LabelAggregate::Sum(column())),
+        labels(Phase::Created, 2, LabelAggregate::Average(column())),
     ]
 }
 
@@ -179,7 +179,7 @@ fn amounts_have_the_same_digits_on_both_databases() {
 }
 
 /// The labels that exist at the end of a day, counted row by row. Deleted rows are gone on the last day.
-fn existing_labels(all: &[Row], day: i8, top: usize, fold: &LabelFold) -> Tally {
+fn existing_labels(all: &[Row], day: i8, top: usize, aggregate: &LabelAggregate) -> Tally {
     let mut labels = BTreeMap::<&str, ColumnSum>::new();
     for (created, is_deleted, label, amount) in all {
         if *created <= day && !(*is_deleted && day == 3) {
@@ -189,8 +189,8 @@ fn existing_labels(all: &[Row], day: i8, top: usize, fold: &LabelFold) -> Tally 
         }
     }
     let named = labels.into_iter().map(|(label, sum)| (label.to_owned(), sum));
-    match fold {
-        LabelFold::Sum(_) => {
+    match aggregate {
+        LabelAggregate::Sum(_) => {
             let sums = named.map(|(label, sum)| (label, sum.sum.normalized()));
             Tally::Labels(TopLabels::select(sums, Decimal::zero(), top))
         }
@@ -212,17 +212,18 @@ fn the_largest_labels_by_sums_that_change_sign_are_found() {
         (0..30).map(|n| &*Box::leak(format!("label {n}").into_boxed_str())).collect();
     let amount = (-20_i64..=20).prop_map(|tenths| Decimal::from(tenths * 100_000).millionth().to_string());
     let row = (0_i8..4, any::<bool>(), prop::sample::select(labels), amount);
-    let of_column = |fold: fn(String) -> LabelFold| fold("amount".to_owned());
-    let folds = [of_column(LabelFold::Sum), of_column(LabelFold::Average)];
-    let wanted: Vec<_> = folds.iter().flat_map(|fold| [1, 3, 8].map(|top| (top, fold.clone()))).collect();
+    let of_column = |aggregate: fn(String) -> LabelAggregate| aggregate("amount".to_owned());
+    let aggregates = [of_column(LabelAggregate::Sum), of_column(LabelAggregate::Average)];
+    let wanted: Vec<_> =
+        aggregates.iter().flat_map(|aggregate| [1, 3, 8].map(|top| (top, aggregate.clone()))).collect();
     let readings: Vec<_> = wanted
         .iter()
-        .map(|(top, fold)| Reading::Labels {
+        .map(|(top, aggregate)| Reading::Labels {
             rows: rows(Filter::default()),
             column: "genre".to_owned(),
             phase: Phase::Existing,
             top: *top,
-            fold: fold.clone(),
+            aggregate: aggregate.clone(),
         })
         .collect();
     with_rows(prop::collection::vec(row, 1..150), async |both, all| {
@@ -233,9 +234,9 @@ fn the_largest_labels_by_sums_that_change_sign_are_found() {
             let sources: Sources = BTreeMap::from([("things".to_owned(), source(format, "UTC", true))]);
             let mut cut = platform.open_cut(Deadline::none()).await.unwrap();
             let answers = cut.read(&schema, &sources, &readings, &days()).await.unwrap();
-            for ((top, fold), answer) in wanted.iter().zip(answers) {
-                let expected: Vec<_> = (1..4).map(|day| existing_labels(all, day, *top, fold)).collect();
-                prop_assert_eq!(answer.unwrap(), expected, "{:?} the top {} by {:?}", format, top, fold);
+            for ((top, aggregate), answer) in wanted.iter().zip(answers) {
+                let expected: Vec<_> = (1..4).map(|day| existing_labels(all, day, *top, aggregate)).collect();
+                prop_assert_eq!(answer.unwrap(), expected, "{:?} the top {} by {:?}", format, top, aggregate);
             }
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use daymark::{
     database::Deadline,
     metric::{
-        Calendar, Condition, Filter, LabelFold, Literal, Phase, Reading, Rows, Source, Tally, Test,
+        Calendar, Condition, Filter, LabelAggregate, Literal, Phase, Reading, Rows, Source, Tally, Test,
         TimeFormat, Window,
     },
     platform::{self, ColumnType, DetectedFormat},
@@ -435,7 +435,7 @@ async fn select_on_the_used_columns_is_enough() {
             column: "genre".to_owned(),
             phase: Phase::Existing,
             top: 3,
-            fold: LabelFold::Rows,
+            aggregate: LabelAggregate::Rows,
         },
     ];
     let genres = ["a", "b", "c", "d", "e", "f", "g", "h"];

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use daymark::{
     database::{Deadline, FaultClass, RetryPolicy},
     metric::{
-        Calendar, Condition, Decimal, Filter, LabelFold, Phase, QueryShape, Reading, Rows, Source, Tally,
-        Test, TimeFormat, Window,
+        Calendar, Condition, Decimal, Filter, LabelAggregate, Phase, QueryShape, Reading, Rows, Source,
+        Tally, Test, TimeFormat, Window,
     },
     platform::{self, PlatformOptions},
 };
@@ -32,7 +32,7 @@ async fn one_failing_reading_does_not_fail_the_others() {
                 column: "genre".to_owned(),
                 phase: Phase::Created,
                 top: 3,
-                fold: LabelFold::Rows,
+                aggregate: LabelAggregate::Rows,
             },
         ];
         let mut cut = subject.platform.open_cut(Deadline::none()).await.unwrap();

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use daymark::{
     database::Deadline,
-    metric::{Calendar, CalendarPeriod, Filter, LabelFold, Phase, Quantile, Reading, TimeFormat, Window},
+    metric::{
+        Calendar, CalendarPeriod, Filter, LabelAggregate, Phase, Quantile, Reading, TimeFormat, Window,
+    },
     platform::Sources,
 };
 use jiff::{civil::date, tz::TimeZone};
@@ -63,17 +65,17 @@ fn readings() -> Vec<Reading> {
             column: "genre".to_owned(),
             phase,
             top: 2,
-            fold: LabelFold::Rows,
+            aggregate: LabelAggregate::Rows,
         });
     }
     for (top, phase) in [(1, Phase::Created), (2, Phase::Existing), (9, Phase::Existing)] {
-        for fold in [LabelFold::Sum, LabelFold::Average] {
+        for aggregate in [LabelAggregate::Sum, LabelAggregate::Average] {
             readings.push(Reading::Labels {
                 rows: rows(Filter::default()),
                 column: "genre".to_owned(),
                 phase,
                 top,
-                fold: fold("seconds".to_owned()),
+                aggregate: aggregate("seconds".to_owned()),
             });
         }
     }
@@ -82,7 +84,7 @@ fn readings() -> Vec<Reading> {
         column: "genre".to_owned(),
         phase: Phase::Created,
         top: 2,
-        fold: LabelFold::Distinct("actor".to_owned()),
+        aggregate: LabelAggregate::Distinct("actor".to_owned()),
     });
     readings
 }

@@ -6,7 +6,8 @@ use std::{path::Path, sync::Arc};
 use daymark::{
     database::Deadline,
     metric::{
-        Calendar, DayBounds, Filter, LabelFold, Phase, Quantile, Reading, Rows, Tally, TimeFormat, Window,
+        Calendar, DayBounds, Filter, LabelAggregate, Phase, Quantile, Reading, Rows, Tally, TimeFormat,
+        Window,
     },
     platform::{self, Platform, Sources},
 };
@@ -150,9 +151,11 @@ fn readings() -> Vec<Reading> {
     for phase in [Phase::Created, Phase::Existing] {
         readings.push(Reading::Count { rows: all(), phase });
         readings.push(Reading::Sum { rows: all(), column: seconds(), phase });
-        for fold in [LabelFold::Rows, LabelFold::Sum(seconds()), LabelFold::Average(seconds())] {
+        for aggregate in
+            [LabelAggregate::Rows, LabelAggregate::Sum(seconds()), LabelAggregate::Average(seconds())]
+        {
             let column = "genre".to_owned();
-            readings.push(Reading::Labels { rows: all(), column, phase, top: 100, fold });
+            readings.push(Reading::Labels { rows: all(), column, phase, top: 100, aggregate });
         }
     }
     readings.push(Reading::Labels {
@@ -160,7 +163,7 @@ fn readings() -> Vec<Reading> {
         column: "genre".to_owned(),
         phase: Phase::Created,
         top: 100,
-        fold: LabelFold::Distinct("actor".to_owned()),
+        aggregate: LabelAggregate::Distinct("actor".to_owned()),
     });
     readings
 }

@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, time::Duration};
 use daymark::{
     database::{Deadline, Fault, FaultClass},
     metric::{
-        Calendar, DayBounds, Filter, LabelFold, Phase, Quantile, QuantileOfRows, QueryShape, Reading, Source,
-        Tally, TimeFormat, Window,
+        Calendar, DayBounds, Filter, LabelAggregate, Phase, Quantile, QuantileOfRows, QueryShape, Reading,
+        Source, Tally, TimeFormat, Window,
     },
     platform::{self, PlatformOptions, Table},
 };
@@ -221,7 +221,7 @@ async fn a_quantile_that_takes_too_long_is_read_for_fewer_days() {
 
 fn by_genre(phase: Phase, top: usize) -> Reading {
     let column = "genre".to_owned();
-    Reading::Labels { rows: rows(Filter::default()), column, phase, top, fold: LabelFold::Rows }
+    Reading::Labels { rows: rows(Filter::default()), column, phase, top, aggregate: LabelAggregate::Rows }
 }
 
 /// Every value has one row before the first day. On the fifth day `g7` gets two more and a new value appears, on the tenth another
@@ -285,7 +285,7 @@ async fn a_breakdown_counts_only_the_labels_of_filtered_rows() {
         column: "genre".to_owned(),
         phase: Phase::Created,
         top: 10,
-        fold: LabelFold::Rows,
+        aggregate: LabelAggregate::Rows,
     };
     let (outcomes, _) = slow.read(Duration::from_secs(60), &[reading], &days).await;
     let Tally::Labels(labels) = &outcomes[0].as_ref().unwrap()[0] else { panic!("{outcomes:?}") };

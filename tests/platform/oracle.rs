@@ -3,15 +3,15 @@
 use std::collections::{BTreeSet, HashMap};
 
 use daymark::metric::{
-    Calendar, ColumnSum, DayBounds, Decimal, Extremes, Filter, GrowthCounts, LabelFold, Literal, Moments,
-    Phase, QuantileOfRows, Reading, Rows, Tally, Test, TimeFormat, TopLabels, TopMeans,
+    Calendar, ColumnSum, DayBounds, Decimal, Extremes, Filter, GrowthCounts, LabelAggregate, Literal,
+    Moments, Phase, QuantileOfRows, Reading, Rows, Tally, Test, TimeFormat, TopLabels, TopMeans,
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use crate::subject::{Thing, stored};
 
-/// The labels of a day from their rows: folds look at the columns `seconds` and `actor`.
-fn labels_of(rows: HashMap<Option<String>, Vec<&Thing>>, top: usize, fold: &LabelFold) -> Tally {
+/// The labels of a day from their rows: aggregates look at the columns `seconds` and `actor`.
+fn labels_of(rows: HashMap<Option<String>, Vec<&Thing>>, top: usize, aggregate: &LabelAggregate) -> Tally {
     let sum = |things: &Vec<&Thing>| {
         let seconds: Vec<_> = things.iter().filter_map(|thing| thing.seconds).collect();
         ColumnSum { count: seconds.len() as i64, sum: seconds.iter().sum::<i64>().into() }
@@ -20,18 +20,20 @@ fn labels_of(rows: HashMap<Option<String>, Vec<&Thing>>, top: usize, fold: &Labe
         let actors: BTreeSet<_> = things.iter().filter_map(|thing| thing.actor).collect();
         ColumnSum { count: actors.len() as i64, sum: (actors.len() as i64).into() }
     };
-    let folded = rows.into_iter().map(|(label, things)| {
-        let sum = match fold {
-            LabelFold::Rows => ColumnSum { count: things.len() as i64, sum: (things.len() as i64).into() },
-            LabelFold::Sum(_) | LabelFold::Average(_) => sum(&things),
-            LabelFold::Distinct(_) => actors(&things),
+    let by_label = rows.into_iter().map(|(label, things)| {
+        let sum = match aggregate {
+            LabelAggregate::Rows => {
+                ColumnSum { count: things.len() as i64, sum: (things.len() as i64).into() }
+            }
+            LabelAggregate::Sum(_) | LabelAggregate::Average(_) => sum(&things),
+            LabelAggregate::Distinct(_) => actors(&things),
         };
         (label, sum)
     });
-    let mut folded: HashMap<_, _> = folded.filter(|(_, sum)| sum.count > 0).collect();
-    let unlabelled = folded.remove(&None).unwrap_or_default();
-    let mut named: Vec<_> = folded.into_iter().map(|(label, sum)| (label.unwrap(), sum)).collect();
-    if !matches!(fold, LabelFold::Average(_)) {
+    let mut by_label: HashMap<_, _> = by_label.filter(|(_, sum)| sum.count > 0).collect();
+    let unlabelled = by_label.remove(&None).unwrap_or_default();
+    let mut named: Vec<_> = by_label.into_iter().map(|(label, sum)| (label.unwrap(), sum)).collect();
+    if !matches!(aggregate, LabelAggregate::Average(_)) {
         let named = named.into_iter().map(|(label, sum)| (label, sum.sum));
         return Tally::Labels(TopLabels::select(named, unlabelled.sum, top));
     }
@@ -145,7 +147,7 @@ impl Oracle<'_> {
                 });
                 Tally::Quantile(QuantileOfRows { count: values.len() as i64, value })
             }
-            Reading::Labels { rows, phase, top, fold, .. } => {
+            Reading::Labels { rows, phase, top, aggregate, .. } => {
                 let mut labels: HashMap<Option<String>, Vec<&Thing>> = HashMap::new();
                 let things = self.things.iter();
                 for thing in
@@ -153,7 +155,7 @@ impl Oracle<'_> {
                 {
                     labels.entry(thing.genre.clone()).or_default().push(thing);
                 }
-                labels_of(labels, *top, fold)
+                labels_of(labels, *top, aggregate)
             }
             Reading::Distinct { rows, column, window } => {
                 let first = window.first(day.date);

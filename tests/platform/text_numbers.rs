@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use daymark::{
     database::{Deadline, Fault, FaultClass},
     metric::{
-        Calendar, Condition, Filter, LabelFold, Literal, Phase, Quantile, Reading, Source, Tally, Test,
+        Calendar, Condition, Filter, LabelAggregate, Literal, Phase, Quantile, Reading, Source, Tally, Test,
         TimeFormat,
     },
     platform::{self, Sources},
@@ -46,8 +46,13 @@ async fn read(
 /// Every reading of numbers over the rows that pass the filter.
 fn readings(filter: &Filter) -> Vec<Reading> {
     let (all, column) = (|| rows(filter.clone()), || "amount".to_owned());
-    let labels =
-        |phase, fold| Reading::Labels { rows: all(), column: "shop".to_owned(), phase, top: 1, fold };
+    let labels = |phase, aggregate| Reading::Labels {
+        rows: all(),
+        column: "shop".to_owned(),
+        phase,
+        top: 1,
+        aggregate,
+    };
     let quantile = |window_days| {
         let quantile = Quantile::new(&"0.5".parse().unwrap()).unwrap();
         Reading::Quantile { rows: all(), column: column(), quantile, window_days }
@@ -59,9 +64,9 @@ fn readings(filter: &Filter) -> Vec<Reading> {
         Reading::Extremes { rows: all(), column: column() },
         quantile(1),
         quantile(2),
-        labels(Phase::Created, LabelFold::Sum(column())),
-        labels(Phase::Existing, LabelFold::Sum(column())),
-        labels(Phase::Created, LabelFold::Average(column())),
+        labels(Phase::Created, LabelAggregate::Sum(column())),
+        labels(Phase::Existing, LabelAggregate::Sum(column())),
+        labels(Phase::Created, LabelAggregate::Average(column())),
     ]
 }
 

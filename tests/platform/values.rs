@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use daymark::{
     database::Deadline,
     metric::{
-        Calendar, Condition, Decimal, Filter, LabelFold, Literal, Moments, Phase, QueryShape, Reading, Tally,
-        Test, TimeFormat,
+        Calendar, Condition, Decimal, Filter, LabelAggregate, Literal, Moments, Phase, QueryShape, Reading,
+        Tally, Test, TimeFormat,
     },
     platform,
 };
@@ -254,7 +254,7 @@ async fn labels_are_exact_bounded_and_may_be_blobs() {
         column: "label".to_owned(),
         phase: Phase::Created,
         top: 9,
-        fold: LabelFold::Rows,
+        aggregate: LabelAggregate::Rows,
     };
     let rows_sql =
         ["'rock'", "'Rock'", "'rock'", "x'00ff'"].map(|label| format!("('2025-01-01 12:00:00', {label})"));
@@ -291,7 +291,7 @@ async fn a_label_that_is_cut_is_marked() {
         column: "label".to_owned(),
         phase: Phase::Created,
         top: 9,
-        fold: LabelFold::Rows,
+        aggregate: LabelAggregate::Rows,
     };
     let rows_sql =
         ["zeroblob(100)", "zeroblob(101)", "zeroblob(5000)"].map(|label| format!("('2025-01-01', {label})"));

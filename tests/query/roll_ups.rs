@@ -138,7 +138,7 @@ async fn measures_of_a_column_are_rolled_up_or_refused_with_their_reason(archive
     let of_column = |measure: &str| json!({"measure": measure, "rows": rows, "column": "words"});
     let median =
         json!({"measure": "quantile", "rows": rows, "column": "words", "quantile": 0.5, "window_days": 1});
-    let breakdown = |fold: Value| json!({"measure": "breakdown", "rows": rows, "column": "genre", "phase": "created", "top": 1, "fold": fold});
+    let breakdown = |aggregate: Value| json!({"measure": "breakdown", "rows": rows, "column": "genre", "phase": "created", "top": 1, "fold": aggregate});
     let definitions = vec![
         definition("shortest", "average", of_column("minimum")),
         definition("longest", "average", of_column("maximum")),

@@ -232,7 +232,7 @@ pub fn definitions() -> Vec<Definition> {
         column: "genre".to_owned(),
         phase: Phase::Created,
         top: 10,
-        fold: daymark::metric::LabelFold::Rows,
+        aggregate: daymark::metric::LabelAggregate::Rows,
     };
     vec![
         definition(MetricType::Count, "posts_total", Measure::Existing(rows.clone())),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     config::file::declaration::{MeasureName, Returns},
     metric::{
-        AddsUp, BackfillMode, Breakdown, CalendarPeriod, DashboardPlace, Definition, Filter, LabelFold,
+        AddsUp, BackfillMode, Breakdown, CalendarPeriod, DashboardPlace, Definition, Filter, LabelAggregate,
         Measure, Quantile, QueryShape, Retention, Rows, Test, Window,
     },
 };
@@ -83,10 +83,10 @@ fn formula(measure: &Measure) -> JsonObject {
             let keys = [("state", json!(<&str>::from(*state))), ("window_days", json!(window_days))];
             named(MeasureName::Growth, of_sources(rows, keys))
         }
-        Measure::Breakdown(Breakdown { rows, column, phase, top, fold }) => {
+        Measure::Breakdown(Breakdown { rows, column, phase, top, aggregate }) => {
             let of: &str = phase.into();
             let keys = [("column", json!(column)), ("of", json!(of)), ("top", json!(top))];
-            named(MeasureName::Breakdown, object(keys, object(of_fold(fold), of_rows(rows))))
+            named(MeasureName::Breakdown, object(keys, object(of_aggregate(aggregate), of_rows(rows))))
         }
         Measure::Sql { query, shape, adds_up } => {
             let keys = object([("query", json!(query))], of_shape(*shape, *adds_up));
@@ -95,12 +95,12 @@ fn formula(measure: &Measure) -> JsonObject {
     }
 }
 
-fn of_fold(fold: &LabelFold) -> Option<(&'static str, Json)> {
-    match fold {
-        LabelFold::Rows => None,
-        LabelFold::Sum(column) => Some(("sum", json!(column))),
-        LabelFold::Average(column) => Some(("average", json!(column))),
-        LabelFold::Distinct(column) => Some(("distinct", json!(column))),
+fn of_aggregate(aggregate: &LabelAggregate) -> Option<(&'static str, Json)> {
+    match aggregate {
+        LabelAggregate::Rows => None,
+        LabelAggregate::Sum(column) => Some(("sum", json!(column))),
+        LabelAggregate::Average(column) => Some(("average", json!(column))),
+        LabelAggregate::Distinct(column) => Some(("distinct", json!(column))),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
         suggest::{shown, suggestion},
     },
     metric::{
-        Breakdown, CalendarPeriod, Condition, Filter, LabelFold, Measure, Phase, Quantile, Rows, Window,
+        Breakdown, CalendarPeriod, Condition, Filter, LabelAggregate, Measure, Phase, Quantile, Rows, Window,
     },
     platform::{Column, Schema, Table},
 };
@@ -102,7 +102,7 @@ impl MeasureBuilder<'_> {
         }
     }
 
-    /// Returns the rows and the column of numbers of a measure that folds one.
+    /// Returns the rows and the column of numbers of a measure that aggregates one.
     fn numbers(&self, formula: &Formula, built: &mut BuiltMeasure) -> Option<(Rows, String)> {
         let column = required(formula, "column", &formula.column, built);
         let (rows, table) = self.single_rows(formula, built)?;
@@ -124,39 +124,42 @@ impl MeasureBuilder<'_> {
         let (rows, table) = self.single_rows(formula, built)?;
         let column = column?;
         self.column(&rows.source, table, column, built);
-        let fold = self.label_fold(formula, &rows, table, built);
+        let aggregate = self.label_aggregate(formula, &rows, table, built);
         Some(Measure::Breakdown(Breakdown {
             rows,
             column: column.value.clone(),
             phase: phase(formula),
             top: formula.top.as_ref().map_or(DEFAULT_TOP, |top| top.value),
-            fold,
+            aggregate,
         }))
     }
 
     /// Returns what is computed of the rows of each label.
-    fn label_fold(
+    fn label_aggregate(
         &self,
         formula: &Formula,
         rows: &Rows,
         table: &Table,
         built: &mut BuiltMeasure,
-    ) -> LabelFold {
-        let sum = formula.sum.iter().map(|name| (name, LabelFold::Sum(name.value.clone())));
-        let average = formula.average.iter().map(|name| (name, LabelFold::Average(name.value.clone())));
-        let distinct = formula.distinct.iter().map(|name| (name, LabelFold::Distinct(name.value.clone())));
-        let folds: Vec<_> = sum.chain(average).chain(distinct).collect();
-        for (name, fold) in &folds {
+    ) -> LabelAggregate {
+        let sum = formula.sum.iter().map(|name| (name, LabelAggregate::Sum(name.value.clone())));
+        let average = formula.average.iter().map(|name| (name, LabelAggregate::Average(name.value.clone())));
+        let distinct =
+            formula.distinct.iter().map(|name| (name, LabelAggregate::Distinct(name.value.clone())));
+        let aggregates: Vec<_> = sum.chain(average).chain(distinct).collect();
+        for (name, aggregate) in &aggregates {
             let found = self.column(&rows.source, table, name, built);
-            if let (Some((column, of)), LabelFold::Sum(_) | LabelFold::Average(_)) = (found, fold) {
+            if let (Some((column, of)), LabelAggregate::Sum(_) | LabelAggregate::Average(_)) =
+                (found, aggregate)
+            {
                 built.findings.extend(check_number(of, column, name));
             }
         }
-        if let Some((second, _)) = folds.get(1) {
+        if let Some((second, _)) = aggregates.get(1) {
             let message = "a breakdown has one of `sum`, `average` and `distinct`, not several";
             built.findings.push(Finding::error(&second.place, message).hint("write a metric for each"));
         }
-        folds.into_iter().next().map(|(_, fold)| fold).unwrap_or_default()
+        aggregates.into_iter().next().map(|(_, aggregate)| aggregate).unwrap_or_default()
     }
 
     /// Finds a column in the table of a source, or through a foreign key of it. Returns it with the table that it is a column of.

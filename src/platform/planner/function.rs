@@ -8,9 +8,9 @@
 
 use super::{
     cohorts::{self, CohortGroup},
+    column_aggregate::ColumnAggregate,
     dialect::Dialect,
     distinct::DistinctGroup,
-    folds::Fold,
     gather,
     growth::GrowthGroup,
     labels::{self, LabelReading},
@@ -125,7 +125,7 @@ fn scalars(group: &ScalarGroup<'_>, schema: &Schema, helpers: &str) -> Result<St
 
 /// The tally of a reading as an expression over the rows of the streams.
 fn scalar_tally(cells: &ReadingCells, has_leaving: bool, helpers: &str) -> String {
-    let ReadingCells { first, phase, fold } = *cells;
+    let ReadingCells { first, phase, aggregate } = *cells;
     let integer = |cell: usize| format!("coalesce(sum(cells[{cell}]::int8), 0)");
     let decimal = |cell: usize| format!("trim_scale(coalesce(sum({helpers}.sql_decimal(cells[{cell}])), 0))");
     let of_day = |values: &[String]| match values {
@@ -141,25 +141,27 @@ fn scalar_tally(cells: &ReadingCells, has_leaving: bool, helpers: &str) -> Strin
     };
     // A day has one row at most.
     let extreme = |cell: usize| format!("{helpers}.sql_decimal(max(cells[{cell}]))");
-    match (fold, phase) {
+    match (aggregate, phase) {
         (None, Phase::Created) => of_day(&[integer(first)]),
         (None, Phase::Existing) => format!("to_jsonb({})", existing(&integer(first))),
-        (Some(Fold::Moments), _) => {
+        (Some(ColumnAggregate::Moments), _) => {
             let sum = |cell: usize| format!("coalesce(sum(cells[{cell}]::numeric), 0)");
             of_day(&[integer(first), sum(first + 1), sum(first + 2)])
         }
-        (Some(Fold::Sum), Phase::Created) => of_day(&[integer(first), decimal(first + 1)]),
-        (Some(Fold::Sum), Phase::Existing) => {
+        (Some(ColumnAggregate::Sum), Phase::Created) => of_day(&[integer(first), decimal(first + 1)]),
+        (Some(ColumnAggregate::Sum), Phase::Existing) => {
             let parts = [existing(&integer(first)), format!("trim_scale({})", existing(&decimal(first + 1)))];
             format!("jsonb_build_array({})", parts.join(", "))
         }
-        (Some(Fold::Extremes), _) => of_day(&[integer(first), extreme(first + 1), extreme(first + 2)]),
+        (Some(ColumnAggregate::Extremes), _) => {
+            of_day(&[integer(first), extreme(first + 1), extreme(first + 2)])
+        }
     }
 }
 
 fn breakdown(reading: &LabelReading<'_>, schema: &Schema, helpers: &str) -> Result<String, Fault> {
     let statement = reading.statement_of_parameters(schema)?;
-    let tally = labels::tally_of_answer(reading.fold, &format!("{helpers}.sql_decimal"));
+    let tally = labels::tally_of_answer(reading.aggregate, &format!("{helpers}.sql_decimal"));
     Ok(format!("WITH answer (span, cells) AS (\n{statement}\n)\nSELECT ARRAY[{tally}]\nFROM answer"))
 }
 

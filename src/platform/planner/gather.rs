@@ -71,11 +71,16 @@ pub fn plan<'a>(
 
 fn single<'a>(dialect: Dialect, sources: &'a Sources, index: usize, reading: &'a Reading) -> ReadingTask<'a> {
     let (names, work) = match reading {
-        Reading::Labels { rows, column, phase, top, fold } => {
+        Reading::Labels { rows, column, phase, top, aggregate } => {
             let work = match named_source(dialect, sources, &rows.source) {
-                Ok(source) => {
-                    TaskKind::Labels(LabelReading { source, rows, column, phase: *phase, top: *top, fold })
-                }
+                Ok(source) => TaskKind::Labels(LabelReading {
+                    source,
+                    rows,
+                    column,
+                    phase: *phase,
+                    top: *top,
+                    aggregate,
+                }),
                 Err(fault) => TaskKind::Impossible(fault),
             };
             (vec![rows.source.clone()], work)

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{
+    column_aggregate::{AggregateCall, ColumnAggregate, ColumnAggregateSql, combined, without},
     dialect::Dialect,
     execute::Executor,
-    folds::{Aggregate, Fold, FoldSql, Folded},
     parse::parse_count,
     scan::{Aggregates, AnswerForm, Facets, Scan, StatementBody, Stream, filter_clause},
     span::Span,
@@ -21,20 +21,20 @@ const FACETS_FROM_FILTERS: usize = 8;
 /// Rows are not grouped first where the platform's statistics predict more groups than this.
 const MAX_FACETS: u64 = 10_000;
 
-/// A column, and what is folded of it.
-type ColumnFold = (String, Fold);
+/// A column, and what is aggregated of it.
+type AggregatedColumn = (String, ColumnAggregate);
 
 /// One thing to aggregate: rows, or a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Atom {
     filter: Filter,
     /// `None` for the number of rows.
-    column: Option<ColumnFold>,
+    column: Option<AggregatedColumn>,
     /// Whether rows before the first day are needed, too.
     existing: bool,
 }
 
-/// The counts, and the folds of columns, of one source that are read together.
+/// The counts, and the aggregates of columns, of one source that are read together.
 pub struct ScalarGroup<'a> {
     source: &'a Source,
     atoms: Vec<Atom>,
@@ -51,9 +51,9 @@ enum Sums {
 
 #[derive(Clone)]
 struct ColumnSums {
-    fold: Fold,
-    entered: Folded,
-    left: Folded,
+    aggregate: ColumnAggregate,
+    entered: Tally,
+    left: Tally,
 }
 
 /// The place of a reading in an answer of PostgreSQL.
@@ -62,7 +62,7 @@ pub struct ReadingCells {
     pub first: usize,
     pub phase: Phase,
     /// `None` for the number of rows.
-    pub fold: Option<Fold>,
+    pub aggregate: Option<ColumnAggregate>,
 }
 
 impl<'a> ScalarGroup<'a> {
@@ -72,19 +72,23 @@ impl<'a> ScalarGroup<'a> {
         for reading in readings {
             let (rows, column, phase) = match reading {
                 Reading::Count { rows, phase } => (rows, None, *phase),
-                Reading::Moments { rows, column } => (rows, Some((column, Fold::Moments)), Phase::Created),
-                Reading::Sum { rows, column, phase } => (rows, Some((column, Fold::Sum)), *phase),
-                Reading::Extremes { rows, column } => (rows, Some((column, Fold::Extremes)), Phase::Created),
+                Reading::Moments { rows, column } => {
+                    (rows, Some((column, ColumnAggregate::Moments)), Phase::Created)
+                }
+                Reading::Sum { rows, column, phase } => (rows, Some((column, ColumnAggregate::Sum)), *phase),
+                Reading::Extremes { rows, column } => {
+                    (rows, Some((column, ColumnAggregate::Extremes)), Phase::Created)
+                }
                 _ => continue,
             };
-            let column = column.map(|(column, fold)| (column.clone(), fold));
+            let column = column.map(|(column, aggregate)| (column.clone(), aggregate));
             let atom = group.atom(&rows.filter, column, phase == Phase::Existing);
             group.readings.push((atom, phase));
         }
         group
     }
 
-    fn atom(&mut self, filter: &Filter, column: Option<ColumnFold>, existing: bool) -> usize {
+    fn atom(&mut self, filter: &Filter, column: Option<AggregatedColumn>, existing: bool) -> usize {
         let found = self.atoms.iter().position(|atom| atom.filter == *filter && atom.column == column);
         let index = found.unwrap_or_else(|| {
             self.atoms.push(Atom { filter: filter.clone(), column, existing: false });
@@ -130,12 +134,12 @@ impl<'a> ScalarGroup<'a> {
         let mut next = 1;
         for atom in &self.atoms {
             first_cells.push(next);
-            next += atom.fold().map_or(1, Fold::postgres_cells);
+            next += atom.aggregate().map_or(1, ColumnAggregate::postgres_cells);
         }
         let cells = |(atom, phase): &(usize, Phase)| ReadingCells {
             first: first_cells[*atom],
             phase: *phase,
-            fold: self.atoms[*atom].fold(),
+            aggregate: self.atoms[*atom].aggregate(),
         };
         self.readings.iter().map(cells).collect()
     }
@@ -144,13 +148,14 @@ impl<'a> ScalarGroup<'a> {
     fn aggregates(&self, dialect: Dialect, schema: &Schema, is_wanted: impl Fn(&Atom) -> bool) -> Aggregates {
         let wanted: Vec<&Atom> = self.atoms.iter().filter(|atom| is_wanted(atom)).collect();
         let facets = self.facet_columns(schema, &wanted);
-        let columns: BTreeSet<&ColumnFold> = wanted.iter().filter_map(|atom| atom.column.as_ref()).collect();
-        let columns: Vec<&ColumnFold> = columns.into_iter().collect();
-        let fold_sql = |(name, fold): &ColumnFold| {
-            fold.sql(dialect, &dialect.table(self.source), name, schema.column_of(self.source, name))
+        let columns: BTreeSet<&AggregatedColumn> =
+            wanted.iter().filter_map(|atom| atom.column.as_ref()).collect();
+        let columns: Vec<&AggregatedColumn> = columns.into_iter().collect();
+        let sql_of = |(name, aggregate): &AggregatedColumn| {
+            aggregate.sql(dialect, &dialect.table(self.source), name, schema.column_of(self.source, name))
         };
         let cells = self.atoms.iter().flat_map(|atom| {
-            let cells = atom.cells(dialect, fold_sql, facets.is_some(), &columns);
+            let cells = atom.cells(dialect, sql_of, facets.is_some(), &columns);
             let keep = is_wanted(atom);
             cells.into_iter().map(move |cell| if keep { cell } else { "NULL".to_owned() })
         });
@@ -158,7 +163,7 @@ impl<'a> ScalarGroup<'a> {
             expressions: cells.collect(),
             facets: facets.map(|names| {
                 let names: Vec<_> = names.iter().map(|name| dialect.name(name)).collect();
-                Facets { columns: names, sums: facet_sums(fold_sql, &columns) }
+                Facets { columns: names, sums: facet_sums(sql_of, &columns) }
             }),
         }
     }
@@ -199,11 +204,11 @@ impl<'a> ScalarGroup<'a> {
     }
 
     fn zeros(&self) -> Vec<Sums> {
-        let zero = |atom: &Atom| match atom.fold() {
-            Some(fold) => Sums::Column(Box::new(ColumnSums {
-                fold,
-                entered: fold.of_no_rows(),
-                left: fold.of_no_rows(),
+        let zero = |atom: &Atom| match atom.aggregate() {
+            Some(aggregate) => Sums::Column(Box::new(ColumnSums {
+                aggregate,
+                entered: aggregate.of_no_rows(),
+                left: aggregate.of_no_rows(),
             })),
             None => Sums::Count { entered: 0, left: 0 },
         };
@@ -225,9 +230,9 @@ impl<'a> ScalarGroup<'a> {
                     *(if stream == Stream::Entering { entered } else { left }) += parse_count(next())?;
                 }
                 Sums::Column(sums) => {
-                    let part = sums.fold.read(dialect, &mut next)?;
+                    let part = sums.aggregate.read(dialect, &mut next)?;
                     let side = if stream == Stream::Entering { &mut sums.entered } else { &mut sums.left };
-                    *side = side.clone().and(part);
+                    *side = combined(side.clone(), part);
                 }
             }
         }
@@ -244,72 +249,65 @@ fn tallies(sums: &[Vec<Sums>], atom: usize, phase: Phase) -> Vec<Tally> {
             count += entered - left;
             Tally::Count(count)
         }
-        (Sums::Column(sums), Phase::Created) => tally(sums.entered.clone()),
+        (Sums::Column(sums), Phase::Created) => sums.entered.clone(),
         (Sums::Column(sums), Phase::Existing) => {
-            let change = sums.entered.clone().without(sums.left.clone());
+            let change = without(sums.entered.clone(), sums.left.clone());
             let sum = match total.take() {
-                Some(before) => change.and(before),
+                Some(before) => combined(change, before),
                 None => change,
             };
             total = Some(sum.clone());
-            tally(sum)
+            sum
         }
     });
     all.skip(1).collect()
 }
 
-fn tally(folded: Folded) -> Tally {
-    match folded {
-        Folded::Moments(moments) => Tally::Moments(moments),
-        Folded::Sum(sum) => Tally::Sum(sum),
-        Folded::Extremes(extremes) => Tally::Extremes(extremes),
-    }
-}
-
 /// The aggregates of each facet; [`Atom::cells`] refers to their names.
-fn facet_sums(fold_sql: impl Fn(&ColumnFold) -> FoldSql, columns: &[&ColumnFold]) -> Vec<String> {
+fn facet_sums(
+    sql_of: impl Fn(&AggregatedColumn) -> ColumnAggregateSql,
+    columns: &[&AggregatedColumn],
+) -> Vec<String> {
     let mut sums = vec!["count(*) AS daymark_rows".to_owned()];
     for (index, column) in columns.iter().enumerate() {
-        let parts = fold_sql(column).aggregates.into_iter().enumerate();
-        sums.extend(
-            parts.map(|(part, aggregate)| format!("{} AS {}", aggregate.sql, part_name(index, part))),
-        );
+        let calls = sql_of(column).calls.into_iter().enumerate();
+        sums.extend(calls.map(|(part, call)| format!("{} AS {}", call.sql, part_name(index, part))));
     }
     sums
 }
 
-/// The name of one of the aggregates that the fold of a column is made of.
+/// The name of the result of one of the calls that the aggregate of a column is made of.
 fn part_name(column: usize, part: usize) -> String {
     format!("daymark_part{column}_{part}")
 }
 
 impl Atom {
-    fn fold(&self) -> Option<Fold> {
-        self.column.as_ref().map(|(_, fold)| *fold)
+    fn aggregate(&self) -> Option<ColumnAggregate> {
+        self.column.as_ref().map(|(_, aggregate)| *aggregate)
     }
 
     /// The aggregate expressions of this atom, over rows or over facets.
     fn cells(
         &self,
         dialect: Dialect,
-        fold_sql: impl Fn(&ColumnFold) -> FoldSql,
+        sql_of: impl Fn(&AggregatedColumn) -> ColumnAggregateSql,
         over_facets: bool,
-        columns: &[&ColumnFold],
+        columns: &[&AggregatedColumn],
     ) -> Vec<String> {
         let clause = filter_clause(dialect, &self.filter);
         let Some(column) = &self.column else {
             let count = if over_facets { "sum(daymark_rows)" } else { "count(*)" };
             return vec![format!("{count}{clause}")];
         };
-        let FoldSql { aggregates, constants } = fold_sql(column);
+        let ColumnAggregateSql { calls, constants } = sql_of(column);
         let index = columns.iter().position(|known| *known == column).unwrap_or_default();
-        let cell = |(part, aggregate): (usize, Aggregate)| {
+        let cell = |(part, call): (usize, AggregateCall)| {
             let sql = match over_facets {
-                true => format!("{}({}){clause}", aggregate.combined_by, part_name(index, part)),
-                false => format!("{}{clause}", aggregate.sql),
+                true => format!("{}({}){clause}", call.combined_by, part_name(index, part)),
+                false => format!("{}{clause}", call.sql),
             };
-            aggregate.in_answer(dialect, sql)
+            call.in_answer(dialect, sql)
         };
-        aggregates.into_iter().enumerate().map(cell).chain(constants).collect()
+        calls.into_iter().enumerate().map(cell).chain(constants).collect()
     }
 }

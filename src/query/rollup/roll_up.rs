@@ -4,7 +4,7 @@ use serde::Serialize;
 use strum::IntoStaticStr;
 use utoipa::ToSchema;
 
-use crate::metric::{AddsUp, Definition, Kind, LabelFold, Measure, Phase, QueryShape, Window};
+use crate::metric::{AddsUp, Definition, Kind, LabelAggregate, Measure, Phase, QueryShape, Window};
 
 /// How the values of several days combine into one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema, IntoStaticStr)]
@@ -43,11 +43,12 @@ impl RollUp {
             (Kind::Maximum, _) => Self::Maximum,
             (Kind::Percentage, _) => Self::Percentage,
             (Kind::Distinct | Kind::Quantile, _) => Self::Never,
-            (Kind::Breakdown, Measure::Breakdown(breakdown)) => match (breakdown.phase, &breakdown.fold) {
+            (Kind::Breakdown, Measure::Breakdown(breakdown)) => match (breakdown.phase, &breakdown.aggregate)
+            {
                 (Phase::Existing, _) => Self::Last,
-                (Phase::Created, LabelFold::Rows | LabelFold::Sum(_)) => Self::Merge,
-                (Phase::Created, LabelFold::Average(_)) => Self::MergeAverages,
-                (Phase::Created, LabelFold::Distinct(_)) => Self::Never,
+                (Phase::Created, LabelAggregate::Rows | LabelAggregate::Sum(_)) => Self::Merge,
+                (Phase::Created, LabelAggregate::Average(_)) => Self::MergeAverages,
+                (Phase::Created, LabelAggregate::Distinct(_)) => Self::Never,
             },
             (Kind::Breakdown, Measure::Sql { shape: QueryShape::Labels { .. }, adds_up, .. }) => {
                 match adds_up {

@@ -10,7 +10,7 @@ use super::{rolled::Rolled, *};
 use crate::{
     collect::sample,
     metric::{
-        Breakdown, ColumnSum, Decimal, Definition, LabelFold, Measure, MetricType, Moments, Phase,
+        Breakdown, ColumnSum, Decimal, Definition, LabelAggregate, Measure, MetricType, Moments, Phase,
         Provenance, Quantile, Tally, TopLabels, TopMeans,
     },
     query::values::number,
@@ -73,9 +73,9 @@ fn breakdown_day(offset: usize, counts: &BTreeMap<String, i64>, top: usize) -> R
     day(offset, &i64::try_from(labels.labels).unwrap().into(), fields)
 }
 
-fn breakdown(phase: Phase, fold: LabelFold) -> Definition {
+fn breakdown(phase: Phase, aggregate: LabelAggregate) -> Definition {
     let (rows, column) = (sample::rows(), "genre".to_owned());
-    let measure = Measure::Breakdown(Breakdown { rows, column, phase, top: 9, fold });
+    let measure = Measure::Breakdown(Breakdown { rows, column, phase, top: 9, aggregate });
     Definition { metric_type: MetricType::Aggregate, ..sample::stored("genres", measure).definition }
 }
 
@@ -97,7 +97,7 @@ fn means_day(offset: usize, samples: &BTreeMap<String, Vec<i64>>, top: usize) ->
     let (labels, total) = (sums.len(), added(&samples.values().flatten().copied().collect::<Vec<_>>()));
     sums.truncate(top);
     let means = TopMeans { top: sums, labels, total, unlabelled: ColumnSum::default() };
-    let definition = breakdown(Phase::Created, LabelFold::Average("words".to_owned()));
+    let definition = breakdown(Phase::Created, LabelAggregate::Average("words".to_owned()));
     let seen = definition.evaluate(&[&Tally::LabelMeans(means)]).unwrap();
     day(offset, &seen.value, seen.metadata)
 }
@@ -267,12 +267,12 @@ fn a_measure_decides_how_its_days_combine() {
         (of_column(|rows, column| Measure::Maximum { rows, column }), RollUp::Maximum),
         (of_column(|rows, column| Measure::Average { rows, column }), RollUp::Average),
         (of_column(quantile), RollUp::Never),
-        (breakdown(Phase::Created, LabelFold::Rows), RollUp::Merge),
-        (breakdown(Phase::Created, LabelFold::Sum(words())), RollUp::Merge),
-        (breakdown(Phase::Created, LabelFold::Average(words())), RollUp::MergeAverages),
-        (breakdown(Phase::Created, LabelFold::Distinct(words())), RollUp::Never),
-        (breakdown(Phase::Existing, LabelFold::Average(words())), RollUp::Last),
-        (breakdown(Phase::Existing, LabelFold::Rows), RollUp::Last),
+        (breakdown(Phase::Created, LabelAggregate::Rows), RollUp::Merge),
+        (breakdown(Phase::Created, LabelAggregate::Sum(words())), RollUp::Merge),
+        (breakdown(Phase::Created, LabelAggregate::Average(words())), RollUp::MergeAverages),
+        (breakdown(Phase::Created, LabelAggregate::Distinct(words())), RollUp::Never),
+        (breakdown(Phase::Existing, LabelAggregate::Average(words())), RollUp::Last),
+        (breakdown(Phase::Existing, LabelAggregate::Rows), RollUp::Last),
     ] {
         assert_eq!(RollUp::of(&definition), expected, "{definition:?}");
     }

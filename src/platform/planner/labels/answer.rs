@@ -4,7 +4,7 @@
 use super::reading::LabelReading;
 use crate::{
     database::{Fault, FaultClass},
-    metric::{DayBounds, LabelFold, Phase, Tally},
+    metric::{DayBounds, LabelAggregate, Phase, Tally},
     platform::{
         planner::{
             execute::Executor,
@@ -47,7 +47,7 @@ impl LabelReading<'_> {
                     if self.phase == Phase::Created && runs.halve() {
                         continue;
                     }
-                    if matches!(self.fold, LabelFold::Distinct(_)) {
+                    if matches!(self.aggregate, LabelAggregate::Distinct(_)) {
                         return Err(fault);
                     }
                     tallies.extend(self.summed(executor, schema, run).await?);

@@ -1,4 +1,4 @@
-//! Breakdowns: rows by the value of a column, and what is folded of the rows of each value. The database finds the largest
+//! Breakdowns: rows by the value of a column, and what is aggregated of the rows of each value. The database finds the largest
 //! labels of each day and counts the others (`ranked.rs`). Only where that takes too long are all labels read, segment by
 //! segment, and the largest selected here (`summed.rs`).
 

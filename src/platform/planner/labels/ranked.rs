@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use super::reading::{LabelReading, LabelsOfDay};
 use crate::{
     database::Fault,
-    metric::{ColumnSum, DayBounds, LabelFold, Phase},
+    metric::{ColumnSum, DayBounds, LabelAggregate, Phase},
     platform::{
         planner::{
             dialect::Dialect,
@@ -90,8 +90,8 @@ impl LabelReading<'_> {
 
     /// By what labels are ranked.
     fn rank(&self, dialect: Dialect) -> String {
-        match (self.fold, self.numbers(dialect).as_slice()) {
-            (LabelFold::Sum(_), [_, parts @ ..]) => rank_of_sum(parts),
+        match (self.aggregate, self.numbers(dialect).as_slice()) {
+            (LabelAggregate::Sum(_), [_, parts @ ..]) => rank_of_sum(parts),
             _ => "daymark_rows".to_owned(),
         }
     }
@@ -273,8 +273,8 @@ impl From<Answered> for LabelsOfDay {
 
 /// The tally of one day as JSON, from the answers of a statement for it that are in `answer (span, cells)`; as
 /// [`crate::metric::Definition::evaluate`] writes it. `decimal` makes a number of a text, as SQL.
-pub fn tally_of_answer(fold: &LabelFold, decimal: &str) -> String {
-    let has_sum = matches!(fold, LabelFold::Sum(_) | LabelFold::Average(_));
+pub fn tally_of_answer(aggregate: &LabelAggregate, decimal: &str) -> String {
+    let has_sum = matches!(aggregate, LabelAggregate::Sum(_) | LabelAggregate::Average(_));
     let value = if has_sum { 4 } else { 3 };
     let is_label = format!("cells[1] = '{LABEL}' AND cells[3] <> '0'");
     let of =
@@ -286,8 +286,8 @@ pub fn tally_of_answer(fold: &LabelFold, decimal: &str) -> String {
         format!("coalesce(jsonb_object_agg(cells[2], {value}) FILTER (WHERE {is_label}), '{{}}')")
     };
     let trimmed = |sql: String| format!("trim_scale({sql})");
-    match fold {
-        LabelFold::Average(_) => format!(
+    match aggregate {
+        LabelAggregate::Average(_) => format!(
             "jsonb_build_object('sums', {}, 'sample_sizes', {}, 'labels', {labels}, 'count', {}, 'sum', {}, 'unlabelled', {})",
             map(format!("{decimal}(cells[4])")),
             map(format!("{decimal}(cells[3])")),

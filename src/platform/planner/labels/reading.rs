@@ -2,7 +2,7 @@
 
 use crate::{
     database::Fault,
-    metric::{ColumnSum, DayBounds, LabelFold, Phase, Rows, Source, Tally, TopLabels, TopMeans},
+    metric::{ColumnSum, DayBounds, LabelAggregate, Phase, Rows, Source, Tally, TopLabels, TopMeans},
     platform::{
         planner::{
             dialect::Dialect,
@@ -26,11 +26,11 @@ pub struct LabelReading<'a> {
     pub column: &'a str,
     pub phase: Phase,
     pub top: usize,
-    pub fold: &'a LabelFold,
+    pub aggregate: &'a LabelAggregate,
 }
 
 /// The labels of a day: the largest, how many there are, and the sums over all of them and over the rows without one. The sum of
-/// a label is its number of rows where nothing else is folded.
+/// a label is its number of rows where nothing else is aggregated.
 pub(super) struct LabelsOfDay {
     pub largest: Vec<(String, ColumnSum)>,
     pub labels: usize,
@@ -49,16 +49,16 @@ impl LabelReading<'_> {
     /// What a scan answers of each span and label: the number of rows, and the parts of the sum where there is one.
     pub(super) fn body(&self, dialect: Dialect, schema: &Schema, form: AnswerForm) -> StatementBody {
         let column = |name: &str| schema.column_of(self.source, name);
-        let (expressions, present) = match self.fold {
-            LabelFold::Rows => (vec!["count(*)".to_owned()], None),
-            LabelFold::Sum(name) | LabelFold::Average(name) => {
+        let (expressions, present) = match self.aggregate {
+            LabelAggregate::Rows => (vec!["count(*)".to_owned()], None),
+            LabelAggregate::Sum(name) | LabelAggregate::Average(name) => {
                 let sums = summands(dialect, name, column(name))
                     .into_iter()
                     .map(|summand| format!("sum({summand})"));
                 let count = format!("count({})", number(dialect, name));
                 (std::iter::once(count).chain(sums).collect(), Some(is_present(dialect, name)))
             }
-            LabelFold::Distinct(name) => {
+            LabelAggregate::Distinct(name) => {
                 let column = dialect.name(name);
                 (vec![format!("count(DISTINCT {column})")], Some(format!("({column}) IS NOT NULL")))
             }
@@ -77,7 +77,7 @@ impl LabelReading<'_> {
 
     /// Whether an answer has a sum beside the number of rows.
     pub(super) fn has_sum(&self) -> bool {
-        matches!(self.fold, LabelFold::Sum(_) | LabelFold::Average(_))
+        matches!(self.aggregate, LabelAggregate::Sum(_) | LabelAggregate::Average(_))
     }
 
     pub fn spans(&self, days: &[DayBounds]) -> Vec<Span> {
@@ -101,7 +101,7 @@ impl LabelReading<'_> {
         Ok(scans)
     }
 
-    /// The label of an answer, and what is folded of its rows.
+    /// The label of an answer, and what is aggregated of its rows.
     pub(super) fn parse(
         &self,
         dialect: Dialect,
@@ -117,7 +117,7 @@ impl LabelReading<'_> {
 
     /// Orders labels from the largest on: by their sum, or those of averages by the number of their values.
     fn sort(&self, labels: &mut [(String, ColumnSum)]) {
-        let is_average = matches!(self.fold, LabelFold::Average(_));
+        let is_average = matches!(self.aggregate, LabelAggregate::Average(_));
         labels.sort_by(|(one_label, one), (other_label, other)| {
             let by_size = if is_average { other.count.cmp(&one.count) } else { other.sum.cmp(&one.sum) };
             by_size.then_with(|| one_label.cmp(other_label))
@@ -128,8 +128,10 @@ impl LabelReading<'_> {
         let LabelsOfDay { mut largest, labels, total, unlabelled } = labels;
         self.sort(&mut largest);
         largest.truncate(self.top);
-        match self.fold {
-            LabelFold::Average(_) => Tally::LabelMeans(TopMeans { top: largest, labels, total, unlabelled }),
+        match self.aggregate {
+            LabelAggregate::Average(_) => {
+                Tally::LabelMeans(TopMeans { top: largest, labels, total, unlabelled })
+            }
             _ => Tally::Labels(TopLabels {
                 top: largest.into_iter().map(|(label, sum)| (label, sum.sum)).collect(),
                 labels,

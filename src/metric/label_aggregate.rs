@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// What is computed of the rows of each label.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum LabelFold {
+pub enum LabelAggregate {
     /// Their number.
     #[default]
     Rows,
@@ -17,7 +17,7 @@ pub enum LabelFold {
     Distinct(String),
 }
 
-impl LabelFold {
+impl LabelAggregate {
     pub(super) fn is_rows(&self) -> bool {
         *self == Self::Rows
     }
