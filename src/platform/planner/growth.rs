@@ -53,17 +53,6 @@ impl GrowthGroup<'_> {
         Ok(self.of_one_day(&activity, &DayBoundaries::of_parameters(self.boundaries())))
     }
 
-    fn statement_of(&self, activity: &Activity<'_>, calendar: &Calendar, days: &[DayBounds]) -> String {
-        match days {
-            [] => String::new(),
-            [day] => self.of_one_day(activity, &DayBoundaries::of_day(calendar, day, self.boundaries())),
-            [first, .., last] => {
-                let edges = Edge::of_dates(calendar, self.first(first), last);
-                self.changes(first).statement(activity, &edges)
-            }
-        }
-    }
-
     fn longest(&self) -> u32 {
         self.windows.iter().copied().max().unwrap_or(1)
     }
@@ -124,58 +113,10 @@ impl GrowthGroup<'_> {
         days: &[DayBounds],
     ) -> Result<Vec<Vec<Tally>>, Fault> {
         let mut activity = Activity::new(executor.dialect(), schema, self.sources, &self.rows, None)?;
-        let first = days.first().map(|day| self.first(day));
-        activity.test_other_texts(executor, first, days).await?;
-        let tallies = vec![Vec::with_capacity(days.len()); self.windows.len()];
-        let mut reading = GrowthReading { group: self, activity, tallies };
-        executor.read_runs(&mut reading, days).await?;
-        Ok(reading.tallies)
-    }
-}
-
-/// One call of [`GrowthGroup::answer`].
-struct GrowthReading<'a> {
-    group: &'a GrowthGroup<'a>,
-    activity: Activity<'a>,
-    tallies: Vec<Vec<Tally>>,
-}
-
-impl ReadsRuns for GrowthReading<'_> {
-    fn statement(&self, calendar: &Calendar, days: &[DayBounds]) -> String {
-        self.group.statement_of(&self.activity, calendar, days)
+        activity.test_other_texts(executor, days.first().map(|day| self.first(day)), days).await?;
+        executor.read_runs(self, &activity, days).await
     }
 
-    fn add(&mut self, days: &[DayBounds], answers: &[SpanRow]) -> Result<(), Fault> {
-        let numbers = parse_counts(answers)?;
-        for (place, (tallies, window)) in self.tallies.iter_mut().zip(&self.group.windows).enumerate() {
-            let growth_counts = match days {
-                [_] => vec![of_day(&numbers, place)],
-                days => self.group.of_days(days, *window, &numbers),
-            };
-            tallies.extend(growth_counts.into_iter().map(Tally::Growth));
-        }
-        Ok(())
-    }
-
-    fn without_index(&self) -> Option<&Source> {
-        self.activity.without_index()
-    }
-
-    /// The days are not halved if nearly all rows that are read are in the windows before them.
-    fn can_be_halved(&self, days: &[DayBounds]) -> bool {
-        days.len() >= (self.group.longest() as usize).max(2)
-    }
-}
-
-fn of_day(numbers: &[Vec<i64>], place: usize) -> GrowthCounts {
-    let counts = numbers.first().and_then(|counts| counts.get(3 * place..3 * place + 3));
-    match counts {
-        Some(&[active, retained, churned]) => GrowthCounts { active, retained, churned },
-        _ => GrowthCounts::default(),
-    }
-}
-
-impl GrowthGroup<'_> {
     fn of_days(&self, days: &[DayBounds], window: u32, numbers: &[Vec<i64>]) -> Vec<GrowthCounts> {
         let [first, ..] = days else { return Vec::new() };
         let changes = self.changes(first);
@@ -192,5 +133,55 @@ impl GrowthGroup<'_> {
                 GrowthCounts { active, retained: before - churned, churned }
             })
             .collect()
+    }
+}
+
+impl<'a> ReadsRuns for GrowthGroup<'a> {
+    type Scans = Activity<'a>;
+
+    fn statement_of(&self, activity: &Activity<'_>, calendar: &Calendar, days: &[DayBounds]) -> String {
+        match days {
+            [] => String::new(),
+            [day] => self.of_one_day(activity, &DayBoundaries::of_day(calendar, day, self.boundaries())),
+            [first, .., last] => {
+                let edges = Edge::of_dates(calendar, self.first(first), last);
+                self.changes(first).statement(activity, &edges)
+            }
+        }
+    }
+
+    fn tallies(
+        &self,
+        _: &Activity<'_>,
+        _: &Calendar,
+        days: &[DayBounds],
+        answers: &[SpanRow],
+    ) -> Result<Vec<Vec<Tally>>, Fault> {
+        let numbers = parse_counts(answers)?;
+        let of_reading = |(place, window): (usize, &u32)| {
+            let growth_counts = match days {
+                [_] => vec![of_day(&numbers, place)],
+                days => self.of_days(days, *window, &numbers),
+            };
+            growth_counts.into_iter().map(Tally::Growth).collect()
+        };
+        Ok(self.windows.iter().enumerate().map(of_reading).collect())
+    }
+
+    fn without_index<'b>(activity: &'b Activity<'a>) -> Option<&'b Source> {
+        activity.without_index()
+    }
+
+    /// The days are not halved if nearly all rows that are read are in the windows before them.
+    fn can_be_halved(&self, days: &[DayBounds]) -> bool {
+        days.len() >= (self.longest() as usize).max(2)
+    }
+}
+
+fn of_day(numbers: &[Vec<i64>], place: usize) -> GrowthCounts {
+    let counts = numbers.first().and_then(|counts| counts.get(3 * place..3 * place + 3));
+    match counts {
+        Some(&[active, retained, churned]) => GrowthCounts { active, retained, churned },
+        _ => GrowthCounts::default(),
     }
 }

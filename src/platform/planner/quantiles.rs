@@ -83,29 +83,6 @@ impl QuantileGroup<'_> {
         calendar.days(window_start(first, self.longest()), last.date)
     }
 
-    /// Answers come as (0, [day, window, value, rows before it, rows of it, all rows]): the day is the number of its span.
-    pub fn statement(&self, scan: &Scan<'_>, calendar: &Calendar, days: &[DayBounds]) -> String {
-        let all = self.days_of_windows(calendar, days);
-        let spans = Span::of_days(&all, false);
-        let counted = scan.statement(&self.body(scan.dialect), &spans);
-        let mut parts =
-            vec![format!("daymark_counted (daymark_day, daymark_value, daymark_rows) AS (\n{counted}\n)")];
-        let mut selects = Vec::new();
-        for window in self.windows() {
-            let rows = if window == 1 {
-                let first = all.len() - days.len() + 1;
-                format!(
-                    "SELECT daymark_day, daymark_value, daymark_rows FROM daymark_counted WHERE daymark_day >= {first}"
-                )
-            } else {
-                of_window(scan.dialect, &all, days, window)
-            };
-            parts.push(ranked(scan.dialect, window, &rows));
-            selects.push(self.next_to_quantiles(scan.dialect, window));
-        }
-        format!("WITH {}\n{}", parts.join(",\n"), selects.join("\nUNION ALL\n"))
-    }
-
     /// The values that are next to a quantile of the window.
     fn next_to_quantiles(&self, dialect: Dialect, window: u32) -> String {
         let of_window = self.wanted.iter().filter(|(_, of)| *of == window);
@@ -139,13 +116,10 @@ impl QuantileGroup<'_> {
         if executor.has_other_texts(&scan, &spans).await? {
             scan = scan.testing_rows();
         }
-        let tallies = vec![Vec::with_capacity(days.len()); self.wanted.len()];
-        let mut reading = QuantileReading { group: self, scan, calendar: executor.calendar(), tallies };
-        executor.read_runs(&mut reading, days).await?;
-        Ok(reading.tallies)
+        executor.read_runs(self, &scan, days).await
     }
 
-    /// As [`Self::statement`] for one day, which the parameters of the statement name: a SELECT of a tally for each reading, as
+    /// As [`Self::statement_of`] for one day, which the parameters of the statement name: a SELECT of a tally for each reading, as
     /// JSON. `decimal` makes a number of a text, as SQL.
     pub fn statement_of_parameters(&self, scan: &Scan<'_>, decimal: &str) -> String {
         let mut parts = Vec::new();
@@ -177,40 +151,59 @@ impl QuantileGroup<'_> {
     }
 }
 
-/// One call of [`QuantileGroup::answer`].
-struct QuantileReading<'a> {
-    group: &'a QuantileGroup<'a>,
-    scan: Scan<'a>,
-    calendar: &'a Calendar,
-    tallies: Vec<Vec<Tally>>,
-}
+impl<'a> ReadsRuns for QuantileGroup<'a> {
+    type Scans = Scan<'a>;
 
-impl ReadsRuns for QuantileReading<'_> {
-    fn statement(&self, calendar: &Calendar, days: &[DayBounds]) -> String {
-        self.group.statement(&self.scan, calendar, days)
+    /// Answers come as (0, [day, window, value, rows before it, rows of it, all rows]): the day is the number of its span.
+    fn statement_of(&self, scan: &Scan<'_>, calendar: &Calendar, days: &[DayBounds]) -> String {
+        let all = self.days_of_windows(calendar, days);
+        let spans = Span::of_days(&all, false);
+        let counted = scan.statement(&self.body(scan.dialect), &spans);
+        let mut parts =
+            vec![format!("daymark_counted (daymark_day, daymark_value, daymark_rows) AS (\n{counted}\n)")];
+        let mut selects = Vec::new();
+        for window in self.windows() {
+            let rows = if window == 1 {
+                let first = all.len() - days.len() + 1;
+                format!(
+                    "SELECT daymark_day, daymark_value, daymark_rows FROM daymark_counted WHERE daymark_day >= {first}"
+                )
+            } else {
+                of_window(scan.dialect, &all, days, window)
+            };
+            parts.push(ranked(scan.dialect, window, &rows));
+            selects.push(self.next_to_quantiles(scan.dialect, window));
+        }
+        format!("WITH {}\n{}", parts.join(",\n"), selects.join("\nUNION ALL\n"))
     }
 
-    fn add(&mut self, days: &[DayBounds], answers: &[SpanRow]) -> Result<(), Fault> {
-        let placed = placed(self.scan.dialect, answers)?;
-        let before = self.group.days_of_windows(self.calendar, days).len() - days.len();
-        for (tallies, (quantile, window)) in self.tallies.iter_mut().zip(&self.group.wanted) {
+    fn tallies(
+        &self,
+        scan: &Scan<'_>,
+        calendar: &Calendar,
+        days: &[DayBounds],
+        answers: &[SpanRow],
+    ) -> Result<Vec<Vec<Tally>>, Fault> {
+        let placed = placed(scan.dialect, answers)?;
+        let before = self.days_of_windows(calendar, days).len() - days.len();
+        let of_reading = |(quantile, window): &(Quantile, u32)| {
             let tally = |place: usize| {
                 let day = i64::try_from(before + place + 1).unwrap_or(i64::MAX);
                 let values = placed.get(&(day, *window)).map_or(&[][..], Vec::as_slice);
                 Tally::Quantile(of_values(*quantile, values))
             };
-            tallies.extend((0..days.len()).map(tally));
-        }
-        Ok(())
+            (0..days.len()).map(tally).collect()
+        };
+        Ok(self.wanted.iter().map(of_reading).collect())
     }
 
-    fn without_index(&self) -> Option<&Source> {
-        (!self.scan.is_indexed()).then(|| self.scan.source())
+    fn without_index<'b>(scan: &'b Scan<'a>) -> Option<&'b Source> {
+        (!scan.is_indexed()).then(|| scan.source())
     }
 
     /// Not where the window is nearly all that is read.
     fn can_be_halved(&self, days: &[DayBounds]) -> bool {
-        days.len() >= (self.group.longest() as usize / 2).max(2)
+        days.len() >= (self.longest() as usize / 2).max(2)
     }
 }
 

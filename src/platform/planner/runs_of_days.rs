@@ -7,50 +7,69 @@ use super::{
 };
 use crate::{
     database::{Fault, FaultClass},
-    metric::{Calendar, DayBounds, Source},
+    metric::{Calendar, DayBounds, Source, Tally},
 };
 
-/// A reading of which one statement answers any number of consecutive days.
+/// Readings of which one statement answers any number of consecutive days.
 pub trait ReadsRuns: Send + Sync {
-    fn statement(&self, calendar: &Calendar, days: &[DayBounds]) -> String;
+    /// The scans of the sources that are read.
+    type Scans: Send + Sync;
 
-    /// Takes the answers of the statement for these days, which follow those that it took before.
-    fn add(&mut self, days: &[DayBounds], answers: &[SpanRow]) -> Result<(), Fault>;
+    fn statement_of(&self, scans: &Self::Scans, calendar: &Calendar, days: &[DayBounds]) -> String;
+
+    /// For each reading a tally for each of the days, from the answers of their statement.
+    fn tallies(
+        &self,
+        scans: &Self::Scans,
+        calendar: &Calendar,
+        days: &[DayBounds],
+        answers: &[SpanRow],
+    ) -> Result<Vec<Vec<Tally>>, Fault>;
 
     /// A source whose time column is not known to have an index.
-    fn without_index(&self) -> Option<&Source>;
+    fn without_index(scans: &Self::Scans) -> Option<&Source>;
 
     /// Whether fewer days mean fewer rows.
     fn can_be_halved(&self, days: &[DayBounds]) -> bool;
 }
 
 impl Executor<'_> {
-    /// Reads the days with as few statements as the time limit and the number of answers allow.
-    pub async fn read_runs(&mut self, reading: &mut impl ReadsRuns, days: &[DayBounds]) -> Result<(), Fault> {
+    /// Reads the days with as few statements as the time limit and the number of answers allow. Returns for each reading a tally
+    /// for each of the days, of which there is at least one.
+    pub async fn read_runs<R: ReadsRuns>(
+        &mut self,
+        readings: &R,
+        scans: &R::Scans,
+        days: &[DayBounds],
+    ) -> Result<Vec<Vec<Tally>>, Fault> {
+        let mut tallies: Vec<Vec<Tally>> = Vec::new();
         let mut runs = RunsOfDays::new(days);
         while !runs.next().is_empty() {
             let run = runs.next();
-            match self.answers(&reading.statement(self.calendar(), run)).await {
+            match self.answers(&readings.statement_of(scans, self.calendar(), run)).await {
                 Ok(answers) if answers.len() > MAX_ANSWERS && runs.halve() => {}
                 Ok(answers) => {
-                    reading.add(run, &answers)?;
+                    let of_run = readings.tallies(scans, self.calendar(), run, &answers)?;
+                    tallies.resize_with(of_run.len(), Vec::new);
+                    tallies.iter_mut().zip(of_run).for_each(|(all, of_run)| all.extend(of_run));
                     runs.advance();
                 }
                 Err(fault) if fault.class != FaultClass::TimedOut || self.is_over() => return Err(fault),
                 Err(fault) => {
-                    let of_last_day = reading.statement(self.calendar(), &run[run.len().saturating_sub(1)..]);
-                    if let Some(source) = reading.without_index()
+                    let last_day = &run[run.len().saturating_sub(1)..];
+                    let of_last_day = readings.statement_of(scans, self.calendar(), last_day);
+                    if let Some(source) = R::without_index(scans)
                         && !self.reads_a_range(&of_last_day).await?
                     {
                         return Err(without_index(source, fault));
                     }
-                    if !reading.can_be_halved(run) || !runs.halve() {
+                    if !readings.can_be_halved(run) || !runs.halve() {
                         return Err(fault);
                     }
                 }
             }
         }
-        Ok(())
+        Ok(tallies)
     }
 }
 

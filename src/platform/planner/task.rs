@@ -9,6 +9,7 @@ use super::{
     labels::LabelReading,
     quantiles::QuantileGroup,
     query::QueryReading,
+    runs_of_days::ReadsRuns,
     scalars::ScalarGroup,
     scan::{Scan, StatementBody, Stream},
     span::Span,
@@ -91,7 +92,7 @@ impl ReadingTask<'_> {
                 let scan = Scan::new(dialect, schema, group.source, Stream::Entering)?;
                 let how = scan.access(days.len());
                 let what = format!("quantiles of {}.{}: {how}", group.source.table, group.column);
-                statements.push(planned(what, group.statement(&scan, calendar, days)));
+                statements.push(planned(what, group.statement_of(&scan, calendar, days)));
             }
             TaskKind::Labels(reading) => {
                 let scan = Scan::new(dialect, schema, reading.source, Stream::Entering)?;

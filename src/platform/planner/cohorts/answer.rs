@@ -32,6 +32,22 @@ impl CohortGroup<'_> {
         Ok(self.statement_of(&self.activity(dialect, schema)?, calendar, days))
     }
 
+    /// For each reading a tally for each of the days.
+    pub async fn answer(
+        &self,
+        executor: &mut Executor<'_>,
+        schema: &Schema,
+        days: &[DayBounds],
+    ) -> Result<Vec<Vec<Tally>>, Fault> {
+        let mut activity = self.activity(executor.dialect(), schema)?;
+        activity.test_other_texts(executor, days.first().map(|day| self.first(day.date)), days).await?;
+        executor.read_runs(self, &activity, days).await
+    }
+}
+
+impl<'a> ReadsRuns for CohortGroup<'a> {
+    type Scans = CohortActivity<'a>;
+
     fn statement_of(&self, activity: &CohortActivity<'_>, calendar: &Calendar, days: &[DayBounds]) -> String {
         match days {
             [] => String::new(),
@@ -42,65 +58,32 @@ impl CohortGroup<'_> {
         }
     }
 
-    /// For each reading a tally for each of the days.
-    pub async fn answer(
+    fn tallies(
         &self,
-        executor: &mut Executor<'_>,
-        schema: &Schema,
+        _: &CohortActivity<'_>,
+        _: &Calendar,
         days: &[DayBounds],
+        answers: &[SpanRow],
     ) -> Result<Vec<Vec<Tally>>, Fault> {
-        let mut activity = self.activity(executor.dialect(), schema)?;
-        let first = days.first().map(|day| self.first(day.date));
-        activity.test_other_texts(executor, first, days).await?;
-        let tallies = vec![Vec::with_capacity(days.len()); self.wanted.len()];
-        let mut reading = CohortReading { group: self, activity, tallies };
-        executor.read_runs(&mut reading, days).await?;
-        Ok(reading.tallies)
-    }
-}
-
-/// One call of [`CohortGroup::answer`].
-struct CohortReading<'a> {
-    group: &'a CohortGroup<'a>,
-    activity: CohortActivity<'a>,
-    tallies: Vec<Vec<Tally>>,
-}
-
-impl ReadsRuns for CohortReading<'_> {
-    fn statement(&self, calendar: &Calendar, days: &[DayBounds]) -> String {
-        self.group.statement_of(&self.activity, calendar, days)
-    }
-
-    fn add(&mut self, days: &[DayBounds], answers: &[SpanRow]) -> Result<(), Fault> {
         let numbers = parse_counts(answers)?;
-        match days {
-            [_] => {
-                let counts = numbers.first().map_or(&[][..], Vec::as_slice);
-                let of_day = one_day::tallies(&self.group.wanted, counts);
-                for (tallies, tally) in self.tallies.iter_mut().zip(of_day) {
-                    tallies.push(tally);
-                }
-            }
-            days => {
-                let by_day: BTreeMap<i64, Vec<i64>> = numbers
-                    .into_iter()
-                    .filter_map(|numbers| Some((*numbers.first()?, numbers[1..].to_vec())))
-                    .collect();
-                for (tallies, of_reading) in self.tallies.iter_mut().zip(self.group.of_days(days, &by_day)) {
-                    tallies.extend(of_reading);
-                }
-            }
+        if let [_] = days {
+            let counts = numbers.first().map_or(&[][..], Vec::as_slice);
+            return Ok(one_day::tallies(&self.wanted, counts).into_iter().map(|tally| vec![tally]).collect());
         }
-        Ok(())
+        let by_day: BTreeMap<i64, Vec<i64>> = numbers
+            .into_iter()
+            .filter_map(|numbers| Some((*numbers.first()?, numbers[1..].to_vec())))
+            .collect();
+        Ok(self.of_days(days, &by_day))
     }
 
-    fn without_index(&self) -> Option<&Source> {
-        let cohort = self.activity.cohort.as_ref().and_then(Activity::without_index);
-        cohort.or_else(|| self.activity.active.without_index())
+    fn without_index<'b>(activity: &'b CohortActivity<'a>) -> Option<&'b Source> {
+        let cohort = activity.cohort.as_ref().and_then(Activity::without_index);
+        cohort.or_else(|| activity.active.without_index())
     }
 
     /// The days are not halved if nearly all rows that are read are from before the first day.
     fn can_be_halved(&self, days: &[DayBounds]) -> bool {
-        days.len() >= (self.group.days_before() as usize / 2).max(2)
+        days.len() >= (self.days_before() as usize / 2).max(2)
     }
 }

@@ -65,13 +65,13 @@ impl CohortCount {
 }
 
 /// Where actors are active, and where their cohorts are taken from.
-pub(super) struct CohortActivity<'a> {
+pub struct CohortActivity<'a> {
     pub(super) active: Activity<'a>,
     pub(super) cohort: Option<Activity<'a>>,
 }
 
-impl CohortGroup<'_> {
-    pub(super) fn activity(&self, dialect: Dialect, schema: &Schema) -> Result<CohortActivity<'_>, Fault> {
+impl<'a> CohortGroup<'a> {
+    pub(super) fn activity(&self, dialect: Dialect, schema: &Schema) -> Result<CohortActivity<'a>, Fault> {
         let mut active = Activity::new(dialect, schema, self.sources, &self.rows, None)?;
         let of_cohort = |cohort| Activity::new(dialect, schema, self.sources, &[cohort], None);
         let mut cohort = self.cohort.map(of_cohort).transpose()?;

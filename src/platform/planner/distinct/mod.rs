@@ -48,22 +48,6 @@ impl DistinctGroup<'_> {
         Ok(self.statement_of(&activity, calendar, days))
     }
 
-    fn statement_of(&self, activity: &Activity<'_>, calendar: &Calendar, days: &[DayBounds]) -> String {
-        match days {
-            [] => String::new(),
-            [day] => {
-                let end = Edge::at(day.end, next(day.date));
-                let starts = self.starts(day.date).into_iter();
-                let starts: Vec<_> = starts.map(|date| Edge::at(calendar.start_of(date), date)).collect();
-                of_one_day(activity, &starts, end)
-            }
-            [first, .., last] => {
-                let changes = self.changes(first);
-                changes.statement(activity, &Edge::of_dates(calendar, self.first(first), last))
-            }
-        }
-    }
-
     /// The most days that a window has.
     fn longest(&self) -> u32 {
         self.windows.iter().map(|window| window.longest()).max().unwrap_or(1)
@@ -109,60 +93,64 @@ impl DistinctGroup<'_> {
         days: &[DayBounds],
     ) -> Result<Vec<Vec<Tally>>, Fault> {
         let mut activity = Activity::new(executor.dialect(), schema, self.sources, &self.rows, self.column)?;
-        let first = days.first().map(|day| self.first(day));
-        activity.test_other_texts(executor, first, days).await?;
-        let tallies = vec![Vec::with_capacity(days.len()); self.windows.len()];
-        let mut reading = WindowsReading { group: self, activity, tallies };
-        executor.read_runs(&mut reading, days).await?;
-        Ok(reading.tallies)
+        activity.test_other_texts(executor, days.first().map(|day| self.first(day)), days).await?;
+        executor.read_runs(self, &activity, days).await
+    }
+
+    /// The count of the window that ends with the day, from the counts of a statement for one day.
+    fn count_of_day(&self, window: Window, day: &DayBounds, numbers: &[Vec<i64>]) -> i64 {
+        let start = window.first(day.date);
+        let place = self.starts(day.date).iter().position(|other| *other == start);
+        let count = numbers.first().and_then(|counts| counts.get(place.unwrap_or_default()));
+        count.copied().unwrap_or_default()
     }
 }
 
-/// One call of [`DistinctGroup::answer`].
-struct WindowsReading<'a> {
-    group: &'a DistinctGroup<'a>,
-    activity: Activity<'a>,
-    tallies: Vec<Vec<Tally>>,
-}
+impl<'a> ReadsRuns for DistinctGroup<'a> {
+    type Scans = Activity<'a>;
 
-impl ReadsRuns for WindowsReading<'_> {
-    fn statement(&self, calendar: &Calendar, days: &[DayBounds]) -> String {
-        self.group.statement_of(&self.activity, calendar, days)
-    }
-
-    fn add(&mut self, days: &[DayBounds], answers: &[SpanRow]) -> Result<(), Fault> {
-        let numbers = parse_counts(answers)?;
-        for (tallies, window) in self.tallies.iter_mut().zip(&self.group.windows) {
-            match days {
-                [] => {}
-                [day] => {
-                    let start = window.first(day.date);
-                    let place = self
-                        .group
-                        .starts(day.date)
-                        .iter()
-                        .position(|other| *other == start)
-                        .unwrap_or_default();
-                    let count = numbers.first().and_then(|counts| counts.get(place));
-                    tallies.push(Tally::Count(count.copied().unwrap_or_default()));
-                }
-                [first, ..] => {
-                    let dates = days.iter().map(|day| day.date);
-                    let counts = self.group.changes(first).counts(*window, dates, &numbers);
-                    tallies.extend(counts.into_iter().map(Tally::Count));
-                }
+    fn statement_of(&self, activity: &Activity<'_>, calendar: &Calendar, days: &[DayBounds]) -> String {
+        match days {
+            [] => String::new(),
+            [day] => {
+                let end = Edge::at(day.end, next(day.date));
+                let starts = self.starts(day.date).into_iter();
+                let starts: Vec<_> = starts.map(|date| Edge::at(calendar.start_of(date), date)).collect();
+                of_one_day(activity, &starts, end)
+            }
+            [first, .., last] => {
+                let changes = self.changes(first);
+                changes.statement(activity, &Edge::of_dates(calendar, self.first(first), last))
             }
         }
-        Ok(())
     }
 
-    fn without_index(&self) -> Option<&Source> {
-        self.activity.without_index()
+    fn tallies(
+        &self,
+        _: &Activity<'_>,
+        _: &Calendar,
+        days: &[DayBounds],
+        answers: &[SpanRow],
+    ) -> Result<Vec<Vec<Tally>>, Fault> {
+        let numbers = parse_counts(answers)?;
+        let of_reading = |window: &Window| {
+            let counts = match days {
+                [] => Vec::new(),
+                [day] => vec![self.count_of_day(*window, day, &numbers)],
+                [first, ..] => self.changes(first).counts(*window, days.iter().map(|day| day.date), &numbers),
+            };
+            counts.into_iter().map(Tally::Count).collect()
+        };
+        Ok(self.windows.iter().map(of_reading).collect())
+    }
+
+    fn without_index<'b>(activity: &'b Activity<'a>) -> Option<&'b Source> {
+        activity.without_index()
     }
 
     /// The days are not halved if nearly all rows that are read are in the window before them. (A source without an index is read whole each time.)
     fn can_be_halved(&self, days: &[DayBounds]) -> bool {
-        days.len() >= (self.group.longest() as usize / 2).max(2)
+        days.len() >= (self.longest() as usize / 2).max(2)
     }
 }
 
