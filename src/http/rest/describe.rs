@@ -16,8 +16,9 @@ use utoipa::{
 
 use super::{
     error::RestError,
+    function::{AS_OF, BACKFILL, COLLECT, Function},
     range::{MAX_OFFSET, MAX_ROWS},
-    rpc::{AS_OF, BACKFILL, Backfilled, COLLECT, Collected, Function},
+    rpc::{Backfilled, Collected},
 };
 use crate::store::table::{ColumnKind, StoreColumn, StoreTable};
 

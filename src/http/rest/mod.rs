@@ -6,6 +6,7 @@ mod caller;
 mod describe;
 mod error;
 mod filter;
+mod function;
 mod negotiate;
 mod operator;
 mod order;
