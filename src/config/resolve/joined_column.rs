@@ -42,6 +42,35 @@ pub fn named_column<'a>(
     }
 }
 
+/// The columns that a source names, with those of other tables that its foreign keys lead to.
+pub(super) struct SourceColumns<'a> {
+    schema: &'a Schema,
+    table: &'a Table,
+    /// How those of other tables are joined.
+    pub(super) joined: Vec<JoinedColumn>,
+}
+
+impl<'a> SourceColumns<'a> {
+    pub(super) fn new(schema: &'a Schema, table: &'a Table) -> Self {
+        Self { schema, table, joined: Vec::new() }
+    }
+
+    /// Returns the column with the table that it is a column of. A missing one, and how one is joined, is added to `findings`.
+    pub(super) fn find(
+        &mut self,
+        name: &Located<String>,
+        findings: &mut Vec<Finding>,
+    ) -> Option<(&'a Column, &'a Table)> {
+        let found = named_column(self.schema, self.table, name).map_err(|finding| findings.push(finding));
+        let NamedColumn { column, table, join } = found.ok()?;
+        if let Some(join) = join.filter(|join| !self.joined.contains(join)) {
+            findings.push(join_note(self.table, name, &join));
+            self.joined.push(join);
+        }
+        Some((column, table))
+    }
+}
+
 /// The note that says how a column is joined.
 pub fn join_note(table: &Table, name: &Located<String>, join: &JoinedColumn) -> Finding {
     let JoinedColumn { foreign_key, table: to, key, .. } = join;

@@ -4,13 +4,16 @@ mod actor_measures;
 mod built_measure;
 mod catalogue;
 mod column_check;
+mod definition;
 mod derived;
 mod empty;
+mod find_table;
 mod fit_preset;
 mod joined_column;
 mod measures;
 mod query_measure;
 mod source_check;
+mod time_column_check;
 mod unfiltered;
 
 use std::collections::BTreeMap;
@@ -26,18 +29,19 @@ use crate::{
         file::declaration::{Declarations, MetricDeclaration},
         finding::Finding,
         presets::{built_in, known_sources::known_tables},
-        recognise::{names::title, time_format::to_detect, undecided_columns},
+        recognise::{time_format::to_detect, undecided_columns},
         resolve::{
             built_measure::BuiltMeasure,
             catalogue::{MAY_NOT_READ, SourceCatalogue},
+            definition::definition,
+            find_table::find_table,
             fit_preset::{Fitted, fitted},
             joined_column::named_column,
             measures::MeasureBuilder,
-            source_check::find_table,
         },
         settings::Preset,
     },
-    metric::{Definition, DefinitionError, JoinedColumn, Measure, MetricType},
+    metric::{Definition, DefinitionError, MetricType},
     platform::{DetectedFormats, Schema, Table},
 };
 
@@ -270,57 +274,4 @@ fn of_definition(problem: &DefinitionError, declaration: &MetricDeclaration) -> 
         _ => &declaration.place,
     };
     Finding::error(place, problem.to_string())
-}
-
-fn definition(
-    declaration: &MetricDeclaration,
-    measure: Measure,
-    joined: &[(String, JoinedColumn)],
-    builder: &MeasureBuilder,
-) -> Definition {
-    // A count is never negative.
-    let is_signed = declaration.formula.signed.as_ref().is_some_and(|signed| signed.value);
-    let implied = match measure.makes().first() {
-        Some(MetricType::Count) if is_signed => MetricType::Aggregate,
-        first => first.copied().unwrap_or(MetricType::Count),
-    };
-    let metric_type = declaration.metric_type.as_ref().map_or(implied, |metric_type| metric_type.value);
-    let sources = measure.source_names().into_iter();
-    let source = |name: &str| {
-        let mut source = builder.catalogue.ready(name)?.source.clone();
-        for (_, join) in joined.iter().filter(|(of, _)| of == name) {
-            if !source.joined.contains(join) {
-                source.joined.push(join.clone());
-            }
-        }
-        // Metrics whose sources are equal are read together.
-        source.joined.sort_by(|one, other| one.name.cmp(&other.name));
-        Some((name.to_owned(), source))
-    };
-    let sources = sources.filter_map(source).collect();
-    let or = |own: &Option<String>, default: &str| own.clone().unwrap_or_else(|| default.to_owned());
-    let is_column_value =
-        matches!(measure, Measure::Minimum { .. } | Measure::Maximum { .. } | Measure::Quantile { .. });
-    let (unit, format_pattern) = match metric_type {
-        MetricType::Aggregate if !measure.has_labels() => ("", "0,0.00"),
-        MetricType::Average if is_column_value => ("", "0,0.00"),
-        MetricType::Count => ("count", "0,0"),
-        MetricType::Average => ("average", "0,0.00"),
-        MetricType::Percentage => ("percentage", "0.0"),
-        MetricType::Aggregate => ("labels", "0,0"),
-    };
-    Definition {
-        metric_type,
-        category: declaration.category.clone(),
-        display_name: or(&declaration.display_name, &title(&declaration.category)),
-        description: or(&declaration.description, ""),
-        unit: or(&declaration.unit, unit),
-        format_pattern: or(&declaration.format_pattern, format_pattern),
-        dashboard: declaration.dashboard.clone().unwrap_or_default(),
-        expected: declaration.expected.clone(),
-        backfill: declaration.backfill.unwrap_or_default(),
-        time_zone: builder.time_zone.to_owned(),
-        measure,
-        sources,
-    }
 }
