@@ -12,6 +12,7 @@ mod fit_preset;
 mod joined_column;
 mod measures;
 mod query_measure;
+mod ratio;
 mod source_check;
 mod time_column_check;
 mod unfiltered;
