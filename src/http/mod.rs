@@ -14,6 +14,7 @@ mod compression;
 mod concurrency_limit;
 mod dashboard;
 mod docs;
+mod error_problems;
 mod event_streams;
 mod fallback;
 mod health;

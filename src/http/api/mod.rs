@@ -7,6 +7,7 @@ mod annotations;
 mod anomalies;
 mod body;
 mod comma_list;
+mod correct;
 mod corrections;
 mod define;
 mod definition;
@@ -115,7 +116,7 @@ pub fn uncached_routes() -> OpenApiRouter<Shared> {
         .routes(routes!(keys::revoke_api_key))
         .routes(routes!(annotations::list_annotations, annotations::annotate))
         .routes(routes!(annotations::change_annotation, annotations::delete_annotation))
-        .routes(routes!(corrections::list_corrections, corrections::correct))
+        .routes(routes!(corrections::list_corrections, correct::correct))
         .routes(routes!(redactions::list_redactions))
         .routes(routes!(events::events))
         .routes(routes!(previews::preview))

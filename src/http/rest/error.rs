@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use crate::{
     collect::{CollectError, Failure},
     config,
-    http::problem::log_failure,
+    http::error_problems::log_failure,
     jobs::{JobError, JobStartError},
     store::StoreError,
 };
