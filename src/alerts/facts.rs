@@ -12,7 +12,7 @@ use crate::{
     collect::{CollectError, Context, active_metrics, remembered_first_day},
     config::{AlertCondition, AlertRule, MetricCondition, MetricTest},
     metric::{Decimal, MetricKey},
-    store::{Anomaly, AskedMetric, DriftSample, RunFilter, SeriesQuestion, StoredDefinition, ValuesAsked},
+    store::{Anomaly, DriftSample, RunFilter, SeriesQuestion, StoredDefinition},
 };
 
 /// The newest runs among which failures and the last record are looked for.
@@ -152,14 +152,9 @@ pub async fn metric_values(
     if asked.is_empty() {
         return Ok(found);
     }
-    let metrics =
-        asked.iter().map(|key| AskedMetric { key: key.clone(), metadata: false, judgement: false }).collect();
-    let rows = context
-        .tenant
-        .store
-        .series(&SeriesQuestion { from, to, metrics, values: ValuesAsked::default() })
-        .await?;
-    for (key, series) in asked.into_iter().zip(rows.series) {
+    let question = SeriesQuestion::of_values(asked.iter().cloned(), from, to);
+    let series = context.tenant.store.series_days(&question).await?;
+    for (key, series) in asked.into_iter().zip(series) {
         let values = series.recorded.into_iter().map(|day| (day.date, day.value)).collect();
         found.insert(key.category, Some(values));
     }

@@ -7,7 +7,7 @@ use jiff::{ToSpan, civil::Date};
 use super::{CancellationToken, CollectError, Context, Failure, LeftOut, recount::recount, selection};
 use crate::{
     metric::{DayBounds, Decimal, MetricKey},
-    store::{AskedMetric, RecordedDay, SeriesDays, SeriesQuestion, StoredDefinition, ValuesAsked},
+    store::{RecordedDay, SeriesDays, SeriesQuestion, StoredDefinition},
 };
 
 /// How many days are compared where only the last one is given, or none.
@@ -148,22 +148,13 @@ async fn recorded(
     to: Date,
     limit: usize,
 ) -> Result<Vec<SeriesDays>, CollectError> {
-    let asked = |metric: &StoredDefinition| AskedMetric {
-        key: metric.definition.key(),
-        metadata: false,
-        judgement: false,
-    };
-    let question = SeriesQuestion {
-        from,
-        to,
-        metrics: metrics.iter().map(asked).collect(),
-        values: ValuesAsked::default(),
-    };
+    let keys = metrics.iter().map(|metric| metric.definition.key());
+    let question = SeriesQuestion::of_values(keys, from, to);
     let values = question.size();
     if values > limit {
         return Err(CollectError::TooManyValues { values, limit });
     }
-    Ok(context.tenant.store.series(&question).await?.series)
+    Ok(context.tenant.store.series_days(&question).await?)
 }
 
 fn compare(

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use crate::{
     metric::Definition,
     pluralize::pluralize,
-    store::{AskedMetric, SeriesQuestion, Store, StoreError, ValuesAsked},
+    store::{SeriesQuestion, Store, StoreError},
 };
 
 /// The days of a metric that were recorded under another definition.
@@ -64,14 +64,8 @@ pub async fn earlier_meanings(
     if others.is_empty() {
         return Ok(Vec::new());
     }
-    let requested = others
-        .iter()
-        .map(|(metric, _)| AskedMetric { key: metric.key(), metadata: false, judgement: false })
-        .collect();
-    let series = store
-        .series(&SeriesQuestion { from, to, metrics: requested, values: ValuesAsked::default() })
-        .await?
-        .series;
+    let keys = others.iter().map(|(metric, _)| metric.key());
+    let series = store.series_days(&SeriesQuestion::of_values(keys, from, to)).await?;
     let meanings = others.iter().zip(series).filter_map(|((metric, versions), days)| {
         let mut days = days.recorded.iter().filter(|day| versions.contains(&day.definition_version));
         let first = days.next()?.date;

@@ -44,34 +44,22 @@ pub struct FailedDays {
 impl Failure {
     pub(super) fn of_fault(category: &str, fault: &Fault) -> Self {
         Self {
-            category: category.to_owned(),
-            message: fault.message.clone(),
             sqlstate: fault.sqlstate.clone(),
             context: fault.context.clone(),
             timed_out: fault.class == FaultClass::TimedOut,
             hint: Some(metric_advice(fault).to_owned()),
-            days: Vec::new(),
+            ..Self::without_hint(category, fault.message.clone())
         }
     }
 
     /// The failure for a value that the platform returned but that is not valid for the metric's type.
     pub(super) fn of_value(category: &str, message: String) -> Self {
-        Self {
-            category: category.to_owned(),
-            message,
-            sqlstate: None,
-            context: None,
-            timed_out: false,
-            hint: Some(
-                "correct the rows on the platform, or exclude them with a filter of the metric".to_owned(),
-            ),
-            days: Vec::new(),
-        }
+        let hint = "correct the rows on the platform, or exclude them with a filter of the metric";
+        Self { hint: Some(hint.to_owned()), ..Self::without_hint(category, message) }
     }
 
-    /// The failure of a metric that reads an object whose state may be from before the end of the day. `message` also says what
-    /// to do.
-    pub(super) fn of_old_state(category: &str, message: String) -> Self {
+    /// A failure of no statement, whose `message` also says what to do.
+    pub(super) fn without_hint(category: &str, message: String) -> Self {
         Self {
             category: category.to_owned(),
             message,

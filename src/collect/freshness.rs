@@ -117,7 +117,7 @@ impl CutState<'_> {
                 Some(Ok(relations)) => {
                     let Some(staleness) = self.too_stale_object(relations, *last) else { continue };
                     let message = described(self.context, staleness);
-                    refusals.insert(key.clone(), Failure::of_old_state(&key.category, message));
+                    refusals.insert(key.clone(), Failure::without_hint(&key.category, message));
                     stale.push(staleness);
                 }
                 None => {}

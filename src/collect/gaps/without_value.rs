@@ -7,7 +7,7 @@ use super::gap::{Gap, GapCause};
 use crate::{
     collect::Context,
     metric::MetricKey,
-    store::{AskedMetric, SeriesDays, SeriesQuestion, StoreError, StoredDefinition, ValuesAsked},
+    store::{SeriesDays, SeriesQuestion, StoreError, StoredDefinition},
 };
 
 /// How many values, days multiplied by metrics, one statement reads. They are held in memory, with some hundred bytes each.
@@ -48,17 +48,8 @@ async fn dates_without_value(
     from: Date,
     to: Date,
 ) -> Result<Vec<(MetricKey, Date, GapCause)>, StoreError> {
-    let asked = |metric: &StoredDefinition| AskedMetric {
-        key: metric.definition.key(),
-        metadata: false,
-        judgement: false,
-    };
-    let question = SeriesQuestion {
-        from,
-        to,
-        metrics: metrics.iter().map(asked).collect(),
-        values: ValuesAsked::default(),
-    };
+    let keys = metrics.iter().map(|metric| metric.definition.key());
+    let question = SeriesQuestion::of_values(keys, from, to);
     let series = context.tenant.store.series_days(&question).await?;
     let of_metric = metrics.iter().zip(series).flat_map(|(metric, days)| {
         let SeriesDays { unreadable, withdrawn, .. } = days;

@@ -5,6 +5,7 @@ mod accumulator;
 mod average;
 mod breakdown;
 mod extreme;
+mod known_labels;
 mod label_means;
 mod percentage;
 mod roll_up;

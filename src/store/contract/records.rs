@@ -147,6 +147,13 @@ pub trait Records: Send + Sync {
 pub const MOST_SKIPPED: i64 = 31;
 
 impl SeriesQuestion {
+    /// Asks for the values in force, without metadata and judgements.
+    pub fn of_values(metrics: impl IntoIterator<Item = MetricKey>, from: Date, to: Date) -> Self {
+        let asked = |key| AskedMetric { key, metadata: false, judgement: false };
+        let metrics = metrics.into_iter().map(asked).collect();
+        Self { from, to, metrics, values: ValuesAsked::default() }
+    }
+
     /// The number of days multiplied by the number of metrics.
     pub fn size(&self) -> usize {
         let days = usize::try_from((self.to - self.from).get_days() + 1).unwrap_or(0);
