@@ -10,6 +10,7 @@ mod definition_writes;
 mod entities;
 mod error;
 mod from_row;
+mod in_force;
 mod instant_text;
 mod migrations;
 mod open;

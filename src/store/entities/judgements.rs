@@ -10,9 +10,10 @@ use crate::{
     store::{
         Anomaly, DriftSample, DriftSamples, JudgedDay, JudgementRow, Judgements, StoreError, ValuesAsked,
         from_row::key_and_date,
+        in_force::{revisions_in_force, values_in_force},
         instant_text::text,
         row::{Columns, undecodable},
-        sql_store::{SqlStore, read_rows, revisions_in_force, values_in_force, write},
+        sql_store::{SqlStore, read_rows, write},
         statement::Argument,
     },
 };

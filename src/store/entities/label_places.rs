@@ -8,9 +8,10 @@ use crate::{
     store::{
         NewRevision, RedactedMetric, RevisionBasis, RevisionEffect, ValuesAsked,
         from_row::metric_key,
+        in_force::values_in_force,
         row::Columns,
         sought_label::SoughtLabel,
-        sql_store::{SqlRedactions, SqlSession, values_in_force},
+        sql_store::{SqlRedactions, SqlSession},
         statement::Argument,
     },
 };

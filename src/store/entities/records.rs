@@ -11,8 +11,9 @@ use crate::{
         Latest, MOST_SKIPPED, RecordCount, RecordedDays, Records, Runs, SeriesDays, SeriesQuestion,
         SeriesRows, StoreError, StoreSummary, ValuesAsked,
         from_row::{self, metric_key, record, record_count},
+        in_force::revisions_in_force,
         row::{self, Columns},
-        sql_store::{SqlRecords, SqlRuns, SqlStore, read_rows, retry, revisions_in_force},
+        sql_store::{SqlRecords, SqlRuns, SqlStore, read_rows, retry},
     },
 };
 

@@ -13,9 +13,10 @@ use crate::{
         LastRevision, NewRevision, Revision, RevisionBasis, RevisionBatch, RevisionEffect, RevisionFilter,
         RevisionPosition, Revisions, StoreError,
         from_row::key_and_date,
+        in_force::is_in_force,
         outbox,
         row::{self, Columns, undecodable},
-        sql_store::{SqlEvents, SqlSession, is_in_force, read_rows, retry},
+        sql_store::{SqlEvents, SqlSession, read_rows, retry},
         statement::{Argument, Statement},
     },
 };

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use crate::store::{
     ValuesAsked,
-    sql_store::values_in_force,
+    in_force::values_in_force,
     statement::{Argument, Statement},
     table::{
         ColumnKind, Comparison, IsOperand, Order, Output, RowCondition, StoreColumn, StoreTable, TableQuery,

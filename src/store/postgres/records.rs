@@ -12,8 +12,9 @@ use crate::{
     store::{
         RecordedDays, SeriesQuestion, StoreError, ValuesAsked,
         from_row::key_and_date,
+        in_force::{self, values_in_force},
         row,
-        sql_store::{self, SqlRecords, values_in_force},
+        sql_store::SqlRecords,
     },
 };
 
@@ -44,7 +45,7 @@ const OF_CATEGORIES: &str = "
 /// The statement of [`SqlRecords::select_series`].
 pub(in crate::store) fn series_statement(values: ValuesAsked) -> String {
     let parts = [include_str!("select_series.sql"), include_str!("select_revised.sql")];
-    sql_store::series_statement(values, parts, "$8")
+    in_force::series_statement(values, parts, "$8")
 }
 
 /// Whether no commit that began at or before the instant `$2` is under way. A commit takes an advisory lock before its rows get a time, and

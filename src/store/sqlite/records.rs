@@ -12,9 +12,10 @@ use crate::{
     store::{
         RecordedDays, SeriesQuestion, StoreError, ValuesAsked,
         from_row::key_and_date,
+        in_force::{self, values_in_force},
         instant_text::text,
         row,
-        sql_store::{self, SqlRecords, SqlStore, values_in_force},
+        sql_store::{SqlRecords, SqlStore},
     },
 };
 
@@ -37,7 +38,7 @@ const OF_CATEGORIES: &str = "
 /// The statement of [`SqlRecords::select_series`].
 pub(in crate::store) fn series_statement(values: ValuesAsked) -> String {
     let parts = [include_str!("select_series.sql"), include_str!("select_revised.sql")];
-    sql_store::series_statement(values, parts, "?5")
+    in_force::series_statement(values, parts, "?5")
 }
 
 #[async_trait]

@@ -6,8 +6,8 @@ use std::fmt::Write;
 use crate::store::{
     FunctionMetric, FunctionSpec,
     entities::TableDialect,
+    in_force::revisions_in_force,
     postgres::{PostgresStore, connection::quoted},
-    sql_store::revisions_in_force,
 };
 
 /// How the comments on the objects begin that Daymark installs.
