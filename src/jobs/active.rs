@@ -1,4 +1,4 @@
-//! A job that this process runs: its progress, which is kept in memory only, and its outcome.
+//! The jobs that this process runs: their progress, which is kept in memory only, and their outcomes.
 
 use std::sync::{
     Arc, OnceLock,
@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinSet};
 use uuid::Uuid;
 
 use super::{JobState, Outcome, Task};
@@ -14,6 +14,27 @@ use crate::{
     collect::{CancellationToken, Progress},
     store::{Job, JobKind, JobStatus},
 };
+
+/// The most ended jobs that are kept in memory because their end could not be written to the store.
+const MAX_UNWRITTEN: usize = 100;
+
+#[derive(Default)]
+pub(super) struct ActiveJobs {
+    /// The running jobs, and those whose end could not be written to the store.
+    pub(super) jobs: Vec<Arc<ActiveJob>>,
+    pub(super) running: JoinSet<()>,
+}
+
+impl ActiveJobs {
+    pub(super) fn forget_oldest_unwritten(&mut self) {
+        let ended = self.jobs.iter().filter(|job| !job.is_running()).count();
+        if ended > MAX_UNWRITTEN
+            && let Some(oldest) = self.jobs.iter().position(|job| !job.is_running())
+        {
+            self.jobs.remove(oldest);
+        }
+    }
+}
 
 pub struct ActiveJob {
     /// The job as it was stored when it was queued.

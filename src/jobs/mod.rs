@@ -3,16 +3,15 @@
 //! the process that runs it.
 
 mod active;
+mod execute;
 mod orphaned;
 mod outcome;
 mod state;
 mod task;
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use futures_util::FutureExt;
 use parking_lot::Mutex;
-use tokio::task::JoinSet;
 use uuid::Uuid;
 
 pub use self::{
@@ -21,10 +20,10 @@ pub use self::{
     state::JobState,
     task::{RestateTask, Task},
 };
+use self::{active::ActiveJobs, execute::execute};
 use crate::{
-    collect::{self, BackfillRequest, CancellationToken, Context},
-    corrections::{RestateError, RestateReading},
-    store::{Job, JobEnd, JobStatus, NewJob, StoreError, Trigger},
+    collect::{CancellationToken, Context},
+    store::{Job, JobStatus, NewJob, StoreError, Trigger},
 };
 
 /// The most jobs that one process runs at once. Each takes connections to both databases, and holds a snapshot of the
@@ -55,18 +54,6 @@ pub struct JobRunner {
     starting: tokio::sync::Mutex<()>,
     state: Arc<Mutex<ActiveJobs>>,
 }
-
-#[derive(Default)]
-struct ActiveJobs {
-    /// The running jobs, and those whose end could not be written to the store.
-    jobs: Vec<Arc<ActiveJob>>,
-    running: JoinSet<()>,
-}
-
-/// The most ended jobs that are kept in memory because their end could not be written to the store.
-const MAX_UNWRITTEN: usize = 100;
-/// How often writing such an end is tried again.
-const REWRITE_INTERVAL: Duration = Duration::from_secs(5);
 
 impl JobRunner {
     /// Creates the jobs of a tenant. `on_commit` is called whenever a job may have committed something.
@@ -112,7 +99,7 @@ impl JobRunner {
         state.jobs.push(Arc::clone(&job));
         while state.running.try_join_next().is_some() {}
         let (job_state, stop) = (Arc::clone(&self.state), self.cancellation.clone());
-        state.running.spawn(work(context, Arc::clone(&job), job_state, stop));
+        state.running.spawn(execute(context, Arc::clone(&job), job_state, stop));
         Ok(job)
     }
 
@@ -203,115 +190,4 @@ fn as_stored(job: NewJob) -> Job {
         run_id: None,
         result: None,
     }
-}
-
-async fn work(context: Context, job: Arc<ActiveJob>, state: Arc<Mutex<ActiveJobs>>, stop: CancellationToken) {
-    let outcome = AssertUnwindSafe(run(&context, &job)).catch_unwind().await;
-    // The panic hook has already written the panic's message.
-    let outcome = outcome.unwrap_or_else(|_| Outcome::failed());
-    if matches!(job.task, Task::Collect { .. }) && outcome.status != JobStatus::Busy {
-        job.set_progress(1, 1);
-    }
-    let end = JobEnd {
-        id: job.id(),
-        status: outcome.status,
-        finished_at: context.now().max(job.queued.created_at),
-        run_id: outcome.run,
-        result: outcome.result(job.progress()).to_json(),
-    };
-    let written = context.tenant.store.finish_job(&end).await;
-    job.committed();
-    job.outcome.send_replace(Some(outcome));
-    if let Err(error) = written {
-        tracing::error!(%error, job = %job.id(), "the end of a job could not be written to the store; it is tried again");
-        forget_oldest_unwritten(&mut state.lock());
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = write_later(&context, &end, &state) => {}
-        }
-    }
-    state.lock().jobs.retain(|other| other.id() != job.id());
-}
-
-fn forget_oldest_unwritten(state: &mut ActiveJobs) {
-    let ended = state.jobs.iter().filter(|job| !job.is_running()).count();
-    if ended > MAX_UNWRITTEN
-        && let Some(oldest) = state.jobs.iter().position(|job| !job.is_running())
-    {
-        state.jobs.remove(oldest);
-    }
-}
-
-/// Tries to write the end of a job until the store takes it, or the job is forgotten.
-async fn write_later(context: &Context, end: &JobEnd, state: &Mutex<ActiveJobs>) {
-    while state.lock().jobs.iter().any(|job| job.id() == end.id) {
-        tokio::time::sleep(REWRITE_INTERVAL).await;
-        if context.tenant.store.finish_job(end).await.is_ok() {
-            tracing::info!(job = %end.id, "the end of a job is written now");
-            return;
-        }
-    }
-}
-
-async fn run(context: &Context, job: &ActiveJob) -> Outcome {
-    let cancellation = &job.cancellation;
-    let started_at = *job.started_at.get_or_init(|| context.now());
-    if let Err(error) = context.tenant.store.start_job(job.id(), started_at).await {
-        return Outcome::of_error(&job.task, JobError::Collect(error.into()));
-    }
-    let outcome: Result<Outcome, JobError> = match &job.task {
-        Task::Collect { date, metrics } => {
-            job.set_progress(1, 0);
-            let collected = match context.initiator.trigger {
-                // The scheduler spaces its attempts itself.
-                Trigger::Schedule | Trigger::CatchUp => {
-                    collect::collect_day(context, Some(*date), metrics, cancellation).await
-                }
-                Trigger::Api | Trigger::Cli => {
-                    collect::collect_if_due(context, Some(*date), metrics, cancellation).await
-                }
-            };
-            collected.map(Outcome::of_day).map_err(JobError::from)
-        }
-        Task::Backfill { from, to, metrics } => {
-            let request =
-                BackfillRequest { from: *from, to: *to, only: metrics.clone(), ..BackfillRequest::default() };
-            let filled = collect::backfill(context, &request, job, cancellation).await;
-            filled.map(Outcome::of_backfill).map_err(JobError::from)
-        }
-        Task::Restate(task) => restate(context, job, task).await.map_err(JobError::from),
-    };
-    let outcome = outcome.unwrap_or_else(|error| Outcome::of_error(&job.task, error));
-    log_end(job, &outcome);
-    outcome
-}
-
-/// Logs how a job ended, unless its error has been logged.
-fn log_end(job: &ActiveJob, outcome: &Outcome) {
-    if outcome.error.is_some() {
-        return;
-    }
-    let (kind, days, status) = (job.task.kind().name(), job.task.days(), outcome.status.name());
-    let (recorded, failed) = (outcome.recorded, outcome.failed.len());
-    match outcome.status {
-        JobStatus::Partial | JobStatus::Failed => {
-            let first = outcome.failed.first();
-            let cause = first.map(|failure| format!("{}: {}", failure.category, failure.message));
-            tracing::warn!(kind, days, status, recorded, failed, cause, "a job has ended");
-        }
-        _ => tracing::info!(kind, days, status, recorded, "a job has ended"),
-    }
-}
-
-async fn restate(context: &Context, job: &ActiveJob, task: &RestateTask) -> Result<Outcome, RestateError> {
-    let reading = RestateReading::read(context, &task.request(), job, &job.cancellation).await?;
-    let restatement = match task.dry_run {
-        true => reading.compare(context, &job.cancellation).await?,
-        false => reading.write(context, &task.reason, job, &job.cancellation).await?,
-    };
-    if task.dry_run {
-        let (total, _) = job.progress();
-        job.set_progress(total, total);
-    }
-    Ok(Outcome::of_restatement(&restatement, task.dry_run))
 }

@@ -5,6 +5,7 @@
 //! **Architecture Invariant:** nothing above this layer writes SQL against the platform.
 
 mod contract;
+mod detected_format;
 mod planner;
 mod postgres;
 mod schema;
@@ -15,9 +16,10 @@ mod unconfigured;
 use std::sync::Arc;
 
 pub use contract::{
-    Cut, DatabasePlace, DetectedFormat, DetectedFormats, FirstRowStatement, Flag, FunctionTask, OldStates,
-    PlannedStatement, Platform, PlatformOptions, ReadRelations, Sources, Staleness, WhenStale,
+    Cut, DatabasePlace, FirstRowStatement, Flag, FunctionTask, OldStates, PlannedStatement, Platform,
+    PlatformOptions, ReadRelations, Sources, Staleness, WhenStale,
 };
+pub use detected_format::{DetectedFormat, DetectedFormats};
 pub use schema::{Column, ColumnType, DescribedQuery, ForeignKey, Schema, Table, TableKind};
 pub use statistics::{Reference, SampledTable, Statistics, TableStatistics};
 pub use unconfigured::UnconfiguredPlatform;

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{
-    contract::{Cut, DetectedFormats, Flag, PlannedStatement, Platform, Sources},
+    contract::{Cut, Flag, PlannedStatement, Platform, Sources},
+    detected_format::DetectedFormats,
     schema::{DescribedQuery, Schema},
     statistics::{SampledTable, Statistics},
 };

@@ -34,6 +34,7 @@ mod point;
 mod provenance_run;
 mod recounts;
 mod redactions;
+mod requested_series;
 mod response;
 mod rollup;
 mod runs;

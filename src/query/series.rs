@@ -3,24 +3,24 @@
 use jiff::civil::Date;
 
 use super::{
-    catalogue::{Catalogue, order},
+    catalogue::Catalogue,
     cursor,
     day_range::DayRange,
     derived::{DerivedRequest, InputSeries, derived_series},
-    error::{QueryError, Refusal},
+    error::QueryError,
     interval::Interval,
     point::{DAY_POINT_BYTES, POINT_BYTES, Point},
     provenance_run::{joined_runs, version_changes},
+    requested_series::{RequestedSeries, refuse_hopeless, requested},
     response::{RESPONSE_BYTES, Series, SeriesPart, SeriesResponse},
-    rollup::never_reason,
-    series_builder::{SeriesBuilder, is_refused},
+    series_builder::SeriesBuilder,
     series_query::{MAX_DAYS, Position, SeriesQuery, weekday},
     values::{self, CHUNK_BYTES, Wanted},
 };
 use crate::{
     blocking::block_in_place_if_large,
     collect::{Context, History},
-    metric::{DerivedMetric, MetricKey},
+    metric::DerivedMetric,
 };
 
 /// The approximate limit of the points of a page with metadata, in bytes: a page ends, within a series if necessary, at as
@@ -263,75 +263,4 @@ fn boxed_series<'a>(
     last_finished: Date,
 ) -> InputSeries<'a> {
     Box::pin(async move { series_until(context, catalogue, &query, last_finished, usize::MAX).await })
-}
-
-/// A series that is requested.
-#[derive(Debug, Clone, Copy)]
-enum RequestedSeries<'a> {
-    Recorded(Wanted<'a>),
-    Derived(&'a DerivedMetric, Interval),
-}
-
-impl<'a> RequestedSeries<'a> {
-    fn recorded(&self) -> Option<Wanted<'a>> {
-        match self {
-            Self::Recorded(wanted) => Some(*wanted),
-            Self::Derived(..) => None,
-        }
-    }
-
-    fn key(&self) -> &'a MetricKey {
-        match self {
-            Self::Recorded(wanted) => &wanted.metric.key,
-            Self::Derived(metric, _) => &metric.key,
-        }
-    }
-
-    fn interval(&self) -> Interval {
-        match self {
-            Self::Recorded(wanted) => wanted.interval,
-            Self::Derived(_, interval) => *interval,
-        }
-    }
-}
-
-/// All series of the query, on every page.
-fn all<'a>(catalogue: &'a Catalogue, query: &'a SeriesQuery) -> impl Iterator<Item = RequestedSeries<'a>> {
-    let of_key = move |key: &'a MetricKey, interval: Interval| {
-        let recorded = catalogue.get(key).map(|metric| {
-            RequestedSeries::Recorded(Wanted::new(metric, interval, query.metadata, query.judgement))
-        });
-        recorded.or(catalogue.derived_metric(key).map(|metric| RequestedSeries::Derived(metric, interval)))
-    };
-    let of_metric =
-        move |key: &'a MetricKey| query.intervals.iter().filter_map(move |interval| of_key(key, *interval));
-    query.metrics.iter().flat_map(of_metric)
-}
-
-/// The series of this page and all later pages. The series that the page before cut comes first.
-fn requested<'a>(catalogue: &'a Catalogue, query: &'a SeriesQuery) -> Vec<RequestedSeries<'a>> {
-    let is_later = |key: &MetricKey, interval: Interval| match &query.after {
-        None => true,
-        Some(after) => {
-            let place = order(key, &after.key).then(interval.cmp(&after.interval));
-            place.is_gt() || (place.is_eq() && after.next_day.is_some())
-        }
-    };
-    all(catalogue, query).filter(|series| is_later(series.key(), series.interval())).collect()
-}
-
-/// # Errors
-/// [`QueryError::Refused`] when none of the requested series can be made.
-pub(super) fn refuse_hopeless(catalogue: &Catalogue, query: &SeriesQuery) -> Result<(), QueryError> {
-    // Whether a derived series can be made is known once its inputs are read.
-    let recorded = || all(catalogue, query).map(|series| series.recorded());
-    let hopeful =
-        recorded().any(|wanted| wanted.is_none_or(|wanted| !is_refused(wanted.metric, wanted.interval)));
-    let refusal = |Wanted { metric, interval, .. }: Wanted<'_>| Refusal {
-        key: metric.key.clone(),
-        interval,
-        reason: never_reason(metric.definition()).to_owned(),
-    };
-    let refusals: Vec<_> = recorded().flatten().map(refusal).collect();
-    if hopeful || refusals.is_empty() { Ok(()) } else { Err(QueryError::Refused(refusals)) }
 }

@@ -12,8 +12,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    body::{FromMembers, JsonBody, Members},
+    body::JsonBody,
     error_responses::{BodyErrorResponses, ErrorResponses},
+    members::{FromMembers, Members},
     no_query::NoQuery,
     path_text::PathText,
 };

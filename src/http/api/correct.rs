@@ -15,9 +15,10 @@ use strum::IntoEnumIterator;
 use utoipa::ToSchema;
 
 use super::{
-    body::{FromMembers, JsonBody, Members},
+    body::JsonBody,
     enum_schemas,
     error_responses::{BodyErrorResponses, ErrorResponses},
+    members::{FromMembers, Members},
     no_query::NoQuery,
 };
 use crate::{

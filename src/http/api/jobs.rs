@@ -11,9 +11,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    body::{EmptyRequest, FromMembers, JsonBody, Members},
+    body::JsonBody,
     error_responses::{BodyErrorResponses, ErrorResponses},
     job_answer::JobAnswer,
+    members::{EmptyRequest, FromMembers, Members},
     no_query::NoQuery,
     path_text::PathText,
 };

@@ -12,9 +12,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    body::{FromMembers, JsonBody, Members},
+    body::JsonBody,
     enum_schemas,
     error_responses::{BodyErrorResponses, ErrorResponses},
+    members::{FromMembers, Members},
     no_query::NoQuery,
     path_text::PathText,
 };

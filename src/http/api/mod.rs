@@ -23,6 +23,7 @@ mod job_answer;
 mod jobs;
 mod keys;
 mod latest;
+mod members;
 mod metric_schema;
 mod metrics;
 mod no_query;

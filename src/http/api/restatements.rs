@@ -6,10 +6,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    body::{FromMembers, JsonBody, Members},
+    body::JsonBody,
     error_responses::{BodyErrorResponses, ErrorResponses},
     job_answer::JobAnswer,
     jobs::{require_active, started},
+    members::{FromMembers, Members},
     no_query::NoQuery,
 };
 use crate::{

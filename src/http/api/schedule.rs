@@ -11,8 +11,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    body::{EmptyRequest, FromMembers, JsonBody, Members},
+    body::JsonBody,
     error_responses::{BodyErrorResponses, ErrorResponses},
+    members::{EmptyRequest, FromMembers, Members},
     no_query::NoQuery,
 };
 use crate::{

@@ -10,9 +10,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    body::{FromMembers, JsonBody, Members},
+    body::JsonBody,
     error_responses::{BodyErrorResponses, ErrorResponses},
     keys::manages_keys,
+    members::{FromMembers, Members},
     no_query::NoQuery,
 };
 use crate::{

@@ -18,9 +18,10 @@ use session::{PostgresSession, answered};
 
 use super::{
     contract::{
-        Cut, DatabasePlace, DetectedFormats, FirstRowStatement, Flag, FunctionTask, PlannedStatement,
-        Platform, PlatformOptions, Sources,
+        Cut, DatabasePlace, FirstRowStatement, Flag, FunctionTask, PlannedStatement, Platform,
+        PlatformOptions, Sources,
     },
+    detected_format::DetectedFormats,
     planner::{
         cut::SessionCut,
         dialect::Dialect,

@@ -2,7 +2,7 @@
 //! other column determines how it stores times.
 
 use crate::platform::{
-    contract::{DetectedFormat, UnixTimes},
+    detected_format::{DetectedFormat, UnixTimes},
     planner::dialect::Dialect,
 };
 

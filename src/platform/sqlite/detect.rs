@@ -5,7 +5,7 @@
 use crate::{
     metric::TimeFormat,
     platform::{
-        contract::{DetectedFormat, UnixTimes},
+        detected_format::{DetectedFormat, UnixTimes},
         planner::dialect::{Dialect, bracketed},
     },
 };

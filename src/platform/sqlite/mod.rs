@@ -15,7 +15,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, sqlite::SqliteConnectOptions};
 use session::SqliteSession;
 
 use super::{
-    contract::{Cut, DetectedFormats, Flag, PlannedStatement, Platform, PlatformOptions, Sources},
+    contract::{Cut, Flag, PlannedStatement, Platform, PlatformOptions, Sources},
+    detected_format::DetectedFormats,
     planner::{
         cut::SessionCut,
         dialect::Dialect,

@@ -18,6 +18,7 @@ use crate::{
         catalogue::Catalogue,
         error::QueryError,
         interval::{Bucket, Interval},
+        requested_series::refuse_hopeless,
         response::SeriesResponse,
         series,
         series_query::SeriesQuery,
@@ -55,7 +56,7 @@ impl SeriesPages {
         let mut pages =
             Self { context, catalogue, query, interval, later, days: None, metrics: 0..0, metadata: true };
         let whole = pages.page_query(pages.whole(), Places::default());
-        series::refuse_hopeless(
+        refuse_hopeless(
             &pages.catalogue,
             &SeriesQuery { intervals: pages.query.intervals.clone(), ..whole },
         )?;
