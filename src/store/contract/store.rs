@@ -33,27 +33,3 @@ pub trait Store:
     + Upkeep
 {
 }
-
-impl<S> Store for S where
-    S: Records
-        + Revisions
-        + Redactions
-        + Judgements
-        + DriftSamples
-        + Definitions
-        + Runs
-        + Keys
-        + Tables
-        + Jobs
-        + Events
-        + Functions
-        + Schedules
-        + Alerts
-        + Annotations
-        + SessionEnds
-        + Notifications
-        + Backups
-        + Cron
-        + Upkeep
-{
-}

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     database::{Fault, FaultClass, RetryPolicy},
-    store::{StoreError, StoreOptions, row},
+    store::{Store, StoreError, StoreOptions, row},
 };
 
 pub struct PostgresStore {
@@ -35,6 +35,8 @@ pub struct PostgresStore {
     /// Years whose partition is known to exist.
     pub(super) partitions: Mutex<BTreeSet<i16>>,
 }
+
+impl Store for PostgresStore {}
 
 impl PostgresStore {
     /// `shown` is the URL without its password.

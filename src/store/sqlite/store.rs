@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 use super::connection::{self, Durability, FileId};
 use crate::{
     database::{Fault, FaultClass, RetryPolicy},
-    store::{StoreError, StoreOptions, row},
+    store::{Store, StoreError, StoreOptions, row},
 };
 
 pub struct SqliteStore {
@@ -24,6 +24,8 @@ pub struct SqliteStore {
     /// The file that was seen to have exactly the migrations that this binary knows.
     pub(super) migrated: OnceCell<FileId>,
 }
+
+impl Store for SqliteStore {}
 
 impl SqliteStore {
     pub fn new(path: &Path, durability: Durability, options: StoreOptions) -> Self {
