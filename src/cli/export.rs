@@ -25,7 +25,7 @@ use crate::{
     pluralize::pluralize,
     query::{
         ActivityQuery, Catalogue, CorrectionsQuery, CorrectionsRequest, CsvOptions, Export, ExportFormat,
-        ExportQuery, LatestQuery, ParameterProblem, QueryError, RunsQuery, RunsRequest, SeriesRequest, View,
+        LatestQuery, ParameterProblem, QueryError, RunsQuery, RunsRequest, SeriesQuery, SeriesRequest, View,
     },
 };
 
@@ -144,9 +144,9 @@ async fn start(
                 settings,
             )?
             .of(values);
-            ExportQuery::activity(&query, &context, settings)
+            query.series(&context, settings)
         }
-        None => ExportQuery::parse(&requested, &context, &catalogue, settings).await?,
+        None => SeriesQuery::parse_export(&requested, &context, &catalogue, settings).await?,
     };
     let days = (query.from, query.to);
     Ok((Export::series(context, catalogue, query, format).await?, Some(days)))

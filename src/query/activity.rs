@@ -69,6 +69,24 @@ impl ActivityQuery {
 }
 
 impl ActivityQuery {
+    /// The series of exactly its days, the last of which is the last finished day, on one page.
+    pub fn series(&self, context: &Context, settings: &QuerySettings) -> SeriesQuery {
+        let to = context.last_finished();
+        SeriesQuery {
+            from: first_of(context, to, self.days),
+            to,
+            metrics: self.metrics.clone(),
+            intervals: vec![Interval::Day],
+            week_start: settings.week_start,
+            metadata: false,
+            judgement: false,
+            values: self.values,
+            limit: usize::MAX,
+            identity: 0,
+            after: None,
+        }
+    }
+
     /// The same query of other values.
     pub fn of(self, values: ValuesAsked) -> Self {
         Self { values, ..self }
@@ -106,25 +124,12 @@ pub async fn activity(
     settings: &QuerySettings,
     query: &ActivityQuery,
 ) -> Result<SeriesResponse, QueryError> {
-    let to = context.last_finished();
-    let whole = SeriesQuery {
-        from: first_of(context, to, query.days),
-        to,
-        metrics: query.metrics.clone(),
-        intervals: vec![Interval::Day],
-        week_start: settings.week_start,
-        metadata: false,
-        judgement: false,
-        values: query.values,
-        limit: usize::MAX,
-        identity: 0,
-        after: None,
-    };
-    series_until(context, catalogue, &whole, to, usize::MAX).await
+    let whole = query.series(context, settings);
+    series_until(context, catalogue, &whole, whole.to, usize::MAX).await
 }
 
 /// The first of the `days` existing days that end with `to`.
-pub(super) fn first_of(context: &Context, to: Date, days: usize) -> Date {
+fn first_of(context: &Context, to: Date, days: usize) -> Date {
     let (mut first, mut found) = (to, 1);
     while found < days && first > Date::MIN {
         first = first.saturating_sub(1.day());

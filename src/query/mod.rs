@@ -59,7 +59,7 @@ pub use definitions::{
 };
 pub use deliveries::{AttemptEntry, DeliveriesQuery, DeliveriesResponse, DeliveryEntry, deliveries};
 pub use error::{ParameterProblem, QueryError, Refusal};
-pub use export::{CsvOptions, Export, ExportFormat, ExportQuery};
+pub use export::{CsvOptions, Export, ExportFormat};
 pub use health::{
     AlertsHealth, AnomaliesHealth, CauseCount, DriftHealth, GapsHealth, HealthResponse, MetricGap,
     MetricsPerRun, NotificationsHealth, OwnQueries, PlatformHealth, QueryHealth, RunDurations, RunsHealth,

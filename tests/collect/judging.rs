@@ -10,8 +10,8 @@ use daymark::{
     judgement::{JUDGE_VERSION, Reason, Verdict},
     metric::Provenance,
     query::{
-        Catalogue, Export, ExportFormat, ExportQuery, LatestQuery, OwnQueries, SeriesQuery, SeriesRequest,
-        health, latest, series,
+        Catalogue, Export, ExportFormat, LatestQuery, OwnQueries, SeriesQuery, SeriesRequest, health, latest,
+        series,
     },
     store::{
         Anomaly,
@@ -289,7 +289,8 @@ async fn readers_see_judgements_beside_values(world: World) {
     let newest = latest(context, &catalogue, &query).await.unwrap();
     assert_eq!(serde_json::to_value(&newest.metrics[0].judgement).unwrap(), expected);
 
-    let query = ExportQuery::parse(&request(false, "day"), context, &catalogue, &settings).await.unwrap();
+    let query =
+        SeriesQuery::parse_export(&request(false, "day"), context, &catalogue, &settings).await.unwrap();
     let mut export =
         Export::series(context.clone(), catalogue.clone(), query, ExportFormat::Json).await.unwrap();
     let mut bytes = Vec::new();

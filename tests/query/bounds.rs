@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use daymark::query::{
-    Export, ExportFormat, ExportQuery, LatestQuery, RunsQuery, RunsRequest, SeriesRequest, latest, runs,
+    Export, ExportFormat, LatestQuery, RunsQuery, RunsRequest, SeriesQuery, SeriesRequest, latest, runs,
 };
 use daymark::store::{RunKind, RunStatus};
 use jiff::{
@@ -162,7 +162,8 @@ async fn pieces_of_an_export_are_bounded_in_bytes(archive: Archive) {
     let catalogue = std::sync::Arc::new(archive.catalogue().await);
     for interval in ["day", "month"] {
         let request = asked(&["urls_a", "urls_b"], &[interval], first, january(10));
-        let query = ExportQuery::parse(&request, &archive.context, &catalogue, &SETTINGS).await.unwrap();
+        let query =
+            SeriesQuery::parse_export(&request, &archive.context, &catalogue, &SETTINGS).await.unwrap();
         let mut export =
             Export::series(archive.context.clone(), catalogue.clone(), query, ExportFormat::Ndjson)
                 .await
@@ -225,7 +226,7 @@ async fn values_of_no_rows_are_no_data_in_every_answer(archive: Archive) {
     );
     let catalogue = std::sync::Arc::new(catalogue);
     let request = asked(&["mood", "rate"], &[], january(9), january(10));
-    let query = ExportQuery::parse(&request, &archive.context, &catalogue, &SETTINGS).await.unwrap();
+    let query = SeriesQuery::parse_export(&request, &archive.context, &catalogue, &SETTINGS).await.unwrap();
     let mut export =
         Export::series(archive.context.clone(), catalogue, query, ExportFormat::Csv).await.unwrap();
     let mut bytes = Vec::new();

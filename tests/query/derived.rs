@@ -5,7 +5,7 @@ use daymark::{
         CalendarPeriod, Decimal, Derivation, DerivedMetric, MetricKey, MetricType, MovingFunction,
         Provenance, Window,
     },
-    query::{Export, ExportFormat, ExportQuery, LatestQuery, Series, definitions, latest},
+    query::{Export, ExportFormat, LatestQuery, Series, SeriesQuery, definitions, latest},
 };
 use jiff::{
     ToSpan,
@@ -299,7 +299,7 @@ async fn a_derived_metric_is_in_every_answer_that_lists_metrics(archive: Archive
     let every = archive.ask(&asked(&[], &["day"], january(8), january(10))).await.unwrap();
     assert!(every.series.iter().any(|series| series.metric_category == "per_post"));
     let question = asked(&["per_post"], &["day", "week"], january(8), january(10));
-    let query = ExportQuery::parse(&question, &archive.context, &catalogue, &SETTINGS).await.unwrap();
+    let query = SeriesQuery::parse_export(&question, &archive.context, &catalogue, &SETTINGS).await.unwrap();
     let (context, catalogue) = (archive.context.clone(), std::sync::Arc::new(catalogue));
     let mut export = Export::series(context, catalogue, query, ExportFormat::Csv).await.unwrap();
     let mut csv = Vec::new();

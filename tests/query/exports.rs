@@ -6,8 +6,8 @@ use bigdecimal::{BigDecimal, num_bigint::BigInt};
 use daymark::{
     metric::{ExpectedRange, Provenance},
     query::{
-        ActivityQuery, CsvOptions, Export, ExportFormat, ExportQuery, LatestQuery, QueryError, RunsQuery,
-        RunsRequest, SeriesRequest,
+        ActivityQuery, CsvOptions, Export, ExportFormat, LatestQuery, QueryError, RunsQuery, RunsRequest,
+        SeriesQuery, SeriesRequest,
     },
     store::{DefinitionChange, Origin, RunKind, RunStatus},
 };
@@ -41,7 +41,7 @@ async fn export(
     format: ExportFormat,
 ) -> Result<(Vec<u8>, usize), QueryError> {
     let catalogue = Arc::new(archive.catalogue().await);
-    let query = ExportQuery::parse(asked, &archive.context, &catalogue, &SETTINGS).await?;
+    let query = SeriesQuery::parse_export(asked, &archive.context, &catalogue, &SETTINGS).await?;
     taken(Export::series(archive.context.clone(), catalogue, query, format).await?).await
 }
 
@@ -236,7 +236,7 @@ async fn an_export_survives_a_change_of_a_definition(archive: Archive) {
     let weeks = asked(&["posts_created"], &["week"], january(1), january(10));
     for format in ExportFormat::iter() {
         let catalogue = Arc::new(archive.catalogue().await);
-        let query = ExportQuery::parse(&weeks, &archive.context, &catalogue, &SETTINGS).await.unwrap();
+        let query = SeriesQuery::parse_export(&weeks, &archive.context, &catalogue, &SETTINGS).await.unwrap();
         // The new version is not in `catalogue`, which was loaded before.
         let known = catalogue.metrics().iter().find(|metric| metric.key.category == "posts_created").unwrap();
         let mut revised = known.definition().clone();
@@ -338,7 +338,7 @@ async fn activity_is_exported_with_exactly_the_requested_days(archive: Archive) 
     let catalogue = Arc::new(archive.catalogue().await);
     let names = ["posts_created".to_owned()];
     let query = ActivityQuery::parse(Some("3"), &names, &[], &catalogue, &SETTINGS).unwrap();
-    let query = ExportQuery::activity(&query, &archive.context, &SETTINGS);
+    let query = query.series(&archive.context, &SETTINGS);
     let table = in_all_formats(async |format| {
         Export::series(archive.context.clone(), Arc::clone(&catalogue), query.clone(), format).await
     })

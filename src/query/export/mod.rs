@@ -9,8 +9,8 @@ mod encoder;
 mod format;
 mod json;
 mod latest;
+mod parameters;
 mod parquet;
-mod query;
 mod redactions;
 mod runs;
 mod series_pages;
@@ -21,13 +21,12 @@ use std::sync::Arc;
 
 use super::{
     catalogue::Catalogue, corrections::CorrectionsQuery, error::QueryError, latest::LatestQuery,
-    runs::RunsQuery,
+    runs::RunsQuery, series_query::SeriesQuery,
 };
 use crate::{blocking::block_in_place_if_large, collect::Context};
 pub use csv::CsvOptions;
 use encoder::Encoder;
 pub use format::ExportFormat;
-pub use query::ExportQuery;
 use series_pages::SeriesPages;
 use table::{Pages, Row};
 
@@ -56,7 +55,7 @@ impl Export {
     pub async fn series(
         context: Context,
         catalogue: Arc<Catalogue>,
-        query: ExportQuery,
+        query: SeriesQuery,
         format: ExportFormat,
     ) -> Result<Self, QueryError> {
         Self::start(Box::new(SeriesPages::new(context, catalogue, query)?), format).await

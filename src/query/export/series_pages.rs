@@ -4,9 +4,9 @@
 use std::{ops::Range as Places, sync::Arc};
 
 use async_trait::async_trait;
+use jiff::civil::Date;
 
 use super::{
-    ExportQuery,
     series_row::{COLUMNS, rows},
     table::{ExportColumn, Pages, Row},
 };
@@ -20,7 +20,7 @@ use crate::{
         interval::{Bucket, Interval},
         requested_series::refuse_hopeless,
         response::SeriesResponse,
-        series,
+        series::series_until,
         series_query::SeriesQuery,
         values::Wanted,
     },
@@ -35,7 +35,8 @@ const PAGE_BYTES: usize = 10_000 * RECORD_BYTES;
 pub(super) struct SeriesPages {
     context: Context,
     catalogue: Arc<Catalogue>,
-    query: ExportQuery,
+    query: SeriesQuery,
+    last_finished: Date,
     /// The interval of the next page.
     interval: Interval,
     /// The intervals that follow, in reverse order: the next one is the last element.
@@ -50,16 +51,22 @@ pub(super) struct SeriesPages {
 impl SeriesPages {
     /// # Errors
     /// [`QueryError::Refused`] when none of the requested metrics rolls up.
-    pub fn new(context: Context, catalogue: Arc<Catalogue>, query: ExportQuery) -> Result<Self, QueryError> {
+    pub fn new(context: Context, catalogue: Arc<Catalogue>, query: SeriesQuery) -> Result<Self, QueryError> {
+        let last_finished = context.last_finished();
         let mut later: Vec<_> = query.intervals.iter().rev().copied().collect();
         let interval = later.pop().unwrap_or(Interval::Day);
-        let mut pages =
-            Self { context, catalogue, query, interval, later, days: None, metrics: 0..0, metadata: true };
-        let whole = pages.page_query(pages.whole(), Places::default());
-        refuse_hopeless(
-            &pages.catalogue,
-            &SeriesQuery { intervals: pages.query.intervals.clone(), ..whole },
-        )?;
+        refuse_hopeless(&catalogue, &query)?;
+        let mut pages = Self {
+            context,
+            catalogue,
+            query,
+            last_finished,
+            interval,
+            later,
+            days: None,
+            metrics: 0..0,
+            metadata: true,
+        };
         pages.begin(interval);
         Ok(pages)
     }
@@ -71,8 +78,7 @@ impl SeriesPages {
     }
 
     async fn answer(&self, query: &SeriesQuery) -> Result<SeriesResponse, QueryError> {
-        series::series_until(&self.context, &self.catalogue, query, self.query.last_finished, usize::MAX)
-            .await
+        series_until(&self.context, &self.catalogue, query, self.last_finished, usize::MAX).await
     }
 
     fn whole(&self) -> Bucket {
@@ -140,20 +146,15 @@ impl SeriesPages {
     }
 
     fn page_query(&self, days: Bucket, metrics: Places<usize>) -> SeriesQuery {
-        let all = &self.query.metrics;
-        let metrics = if metrics.is_empty() { all.clone() } else { all[metrics].to_vec() };
         SeriesQuery {
             from: days.from,
             to: days.to,
-            metrics,
+            metrics: self.query.metrics[metrics].to_vec(),
             intervals: vec![self.interval],
-            week_start: self.query.week_start,
             metadata: self.metadata,
             judgement: self.metadata && self.query.values.as_of.is_none(),
-            values: self.query.values,
             limit: usize::MAX,
-            identity: 0,
-            after: None,
+            ..self.query.clone()
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::{
         problem::Problem,
         service::Shared,
     },
-    query::{Export, ExportQuery, View},
+    query::{Export, View},
 };
 
 /// Export the last days
@@ -39,7 +39,7 @@ pub async fn activity(
     let view = View::new(&service.context, &catalogue, parameters.view()).await?;
     let View { context, catalogue, values } = view;
     let question = parameters.question(&catalogue, settings)?.of(values);
-    let question = ExportQuery::activity(&question, &context, settings);
+    let question = question.series(&context, settings);
     let name = format!("daymark_{}_{}", question.from, question.to);
     let export = Export::series(context, catalogue, question, beginning.format);
     beginning.answer(&name, export).await

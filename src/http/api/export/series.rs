@@ -16,7 +16,7 @@ use crate::{
         problem::Problem,
         service::Shared,
     },
-    query::{Export, ExportQuery, SeriesRequest, View, ViewRequest},
+    query::{Export, SeriesQuery, SeriesRequest, View, ViewRequest},
 };
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -70,7 +70,7 @@ pub async fn series(
     let view = ViewRequest { values: parameters.values.as_deref(), as_of: parameters.as_of.as_deref() };
     let View { context, catalogue, values } = View::new(&service.context, &catalogue, view).await?;
     let asked = SeriesRequest { values, ..parameters.asked() };
-    let question = ExportQuery::parse(&asked, &context, &catalogue, &service.query).await?;
+    let question = SeriesQuery::parse_export(&asked, &context, &catalogue, &service.query).await?;
     let name = format!("daymark_{}_{}", question.from, question.to);
     let export = Export::series(context, catalogue, question, beginning.format);
     beginning.answer(&name, export).await
