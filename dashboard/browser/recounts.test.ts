@@ -3,7 +3,7 @@ import { after, before, describe, test } from "node:test";
 
 import type { Browser } from "playwright-core";
 
-import { accessible, demonstration, launch, layoutShift, open, remove, withPage, type Site } from "./harness.ts";
+import { accessible, demonstration, includes, launch, layoutShift, open, remove, until, withPage, type Site } from "./harness.ts";
 
 const DAYS = 30;
 /** The metrics of the demonstration that are counted again. */
@@ -45,9 +45,8 @@ describe("recounts of the night", () => {
         .sort((a, b) => b.metric_date.localeCompare(a.metric_date));
       assert.ok(newest && newest.recounted < newest.in_force, "an account was deleted with its comments");
       const section = page.getByRole("region", { name: "Recorded, and counted again" });
-      const text = await section.innerText();
       const sentence = `the value in force is ${grouped(newest.in_force)}; the platform's rows now give ${grouped(newest.recounted)}`;
-      assert.ok(text.includes(sentence), text);
+      await includes(page, () => section.innerText(), sentence);
       assert.ok(!asked.includes("/api/v1/drift"), "nothing is counted without being asked for");
       const shift = await layoutShift(page);
       assert.ok(shift < 0.1, `layout shift ${shift}`);
@@ -64,8 +63,13 @@ describe("recounts of the night", () => {
       const { runs } = await site.api<{ runs: { last_30_days: { success_rate: number }; success_target: number } }>("/api/v1/health/collection");
       const percent = (share: number) => `${(100 * share).toFixed(share > 0.99 && share < 1 ? 2 : 1)}\u202f%`;
       const row = page.getByRole("row", { name: /^Completed in 30 days/ });
-      const [value, target] = await row.getByRole("cell").allInnerTexts();
-      assert.ok(value?.includes(percent(runs.last_30_days.success_rate)), value);
-      assert.equal(target, percent(runs.success_target));
+      await until(
+        page,
+        () => row.getByRole("cell").allInnerTexts(),
+        ([value, target]) => {
+          assert.ok(value?.includes(percent(runs.last_30_days.success_rate)), value);
+          assert.equal(target, percent(runs.success_target));
+        },
+      );
     }));
 });

@@ -8,7 +8,7 @@ import { after, before, describe, test } from "node:test";
 
 import type { Browser } from "playwright-core";
 
-import { accessible, fits, launch, open, remove, serve, withPage, type Site } from "./harness.ts";
+import { accessible, fits, launch, matches, open, remove, serve, withPage, type Site } from "./harness.ts";
 
 const PAGES = ["/", "/explore", "/definitions", "/operations", "/operations/corrections", "/operations/alerts", "/operations/drift"];
 const TABLE = `
@@ -45,25 +45,25 @@ describe("before there is anything", () => {
     withPage(browser, { viewport: { width: 320, height: 640 } }, async (page) => {
       for (const path of PAGES) {
         await open(page, undefinedSite?.url + path);
+        await page.locator("header", { hasText: "Nothing is recorded yet" }).waitFor();
         await accessible(page, `${path} without a metric`);
         await fits(page, `${path} without a metric`);
-        assert.match(await page.locator("header").innerText(), /Nothing is recorded yet/, path);
         assert.equal(await page.getByText("cannot be shown").count(), 0, path);
       }
       await open(page, undefinedSite?.url ?? "");
-      assert.match(await page.locator("main").innerText(), /No metric is defined yet[^]*daymark apply/);
+      await matches(page, () => page.locator("main").innerText(), /No metric is defined yet[^]*daymark apply/);
     }));
 
   test("without a record, the overview says what makes one", () =>
     withPage(browser, {}, async (page) => {
       for (const path of PAGES) {
         await open(page, blankSite?.url + path);
+        await matches(page, () => page.locator("header").innerText(), /Nothing is recorded yet[^]*nothing was collected yet/);
         await accessible(page, `${path} without a record`);
-        assert.match(await page.locator("header").innerText(), /Nothing is recorded yet[^]*nothing was collected yet/, path);
       }
       await open(page, blankSite?.url ?? "");
       const main = page.locator("main");
-      assert.match(await main.innerText(), /Nothing is recorded yet\.[^]*daymark collect/);
+      await matches(page, () => main.innerText(), /Nothing is recorded yet\.[^]*daymark collect/);
       assert.equal(await page.getByRole("button", { name: "Count again now" }).count(), 0);
       // The first collection appears by itself.
       blankSite?.run("collect");

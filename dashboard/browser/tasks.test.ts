@@ -5,7 +5,10 @@ import { after, before, describe, test } from "node:test";
 
 import type { Browser, Page } from "playwright-core";
 
-import { accessible, day, demonstration, fits, HOSTILE, launch, MISSING_DAYS, open, remove, settled, showTable, type Site, withPage } from "./harness.ts";
+import {
+  accessible, becomes, day, demonstration, fits, hasFocus, HOSTILE, includes, launch, matches, MISSING_DAYS, open, remove, settled, showTable, type Site,
+  until, withPage,
+} from "./harness.ts";
 
 /** Posts of the last finished day, many times as many as usual. */
 const BUSY_POSTS = 400;
@@ -69,18 +72,24 @@ describe("a newcomer", () => {
       await page.getByRole("heading", { name: "Explore" }).waitFor();
       await settled(page);
       await page.getByText("Custom", { exact: true }).click();
-      await page.getByLabel("From", { exact: true }).fill(from);
-      await page.getByLabel("To", { exact: true }).fill(to);
+      for (const [name, date] of [["From", from], ["To", to]] as const) {
+        await page.getByLabel(name, { exact: true }).fill(date);
+        await page.waitForURL((url) => url.searchParams.get(name.toLowerCase()) === date);
+      }
       await page.getByText("month", { exact: true }).click();
+      await page.waitForURL(/by=month/);
       await page.getByText("table", { exact: true }).click();
       await page.waitForURL(/as=table/);
       await settled(page);
       const answer = await site.api<SeriesAnswer>(`/api/v1/metrics?category=comments_created&interval=month&from=${from}&to=${to}`);
       const value = answer.series[0]?.points[0]?.value ?? assert.fail("the month has no comments");
       const table = page.getByRole("table", { name: /New comments/ });
-      const columns = await table.getByRole("columnheader").allInnerTexts();
-      const cells = await table.getByRole("row").nth(1).getByRole("cell").allInnerTexts();
-      assert.equal(cells[columns.indexOf("New comments") - 1], grouped(value));
+      const shown = async () => {
+        const columns = await table.getByRole("columnheader").allInnerTexts();
+        const cells = await table.getByRole("row").nth(1).getByRole("cell").allInnerTexts();
+        return cells[columns.indexOf("New comments") - 1];
+      };
+      await becomes(page, shown, grouped(value));
     }));
 
   test("finds why a day is empty", () =>
@@ -90,10 +99,10 @@ describe("a newcomer", () => {
       await chart.focus();
       await page.keyboard.press("End");
       await page.keyboard.press("ArrowLeft");
-      assert.match(await page.locator("figure", { has: chart }).locator("[aria-live]").innerText(), /no value \(never collected\)/);
+      await matches(page, () => page.locator("figure", { has: chart }).locator("[aria-live]").innerText(), /no value \(never collected\)/);
       await page.getByRole("link", { name: "Operations" }).click();
       const gap = page.getByRole("region", { name: "Table of gaps" }).getByRole("row").nth(1);
-      assert.match(await gap.innerText(), /never collected/);
+      await matches(page, () => gap.innerText(), /never collected/);
     }));
 
   test("finds what the deletion of an account did", () =>
@@ -101,7 +110,7 @@ describe("a newcomer", () => {
       await open(page, site.url);
       await page.getByRole("button", { name: "Count again now" }).click();
       const section = page.getByRole("region", { name: "Comments, counted again" });
-      assert.match(await section.innerText(), /the value in force is [\d,]+; the platform's rows now give [\d,]+ \(−[\d,]+\)/);
+      await matches(page, () => section.innerText(), /the value in force is [\d,]+; the platform's rows now give [\d,]+ \(−[\d,]+\)/);
     }));
 
   test("finds which metric is unusual this week, and by what it was judged", () =>
@@ -112,8 +121,7 @@ describe("a newcomer", () => {
       const { anomalies } = await site.api<{ anomalies: { metric_category: string; value: number; judgement: { expected_high: number } }[] }>("/api/v1/anomalies");
       const posts = anomalies.find((anomaly) => anomaly.metric_category === "posts_created") ?? assert.fail("posts are not unusual");
       assert.equal(posts.value, BUSY_POSTS);
-      const text = await item.innerText();
-      assert.ok(text.includes(grouped(posts.value)) && text.includes(`to ${grouped(Math.round(posts.judgement.expected_high))}`), text);
+      await includes(page, () => item.innerText(), grouped(posts.value), `to ${grouped(Math.round(posts.judgement.expected_high))}`);
       await item.getByRole("link", { name: "New posts" }).click();
       await page.getByRole("heading", { name: "Explore" }).waitFor();
       const chart = page.getByRole("application", { name: /^New posts/ });
@@ -123,20 +131,20 @@ describe("a newcomer", () => {
       await chart.focus();
       await page.keyboard.press("End");
       const spoken = page.locator("figure [aria-live]");
-      assert.match(await spoken.innerText(), /New posts \d+(, reconstructed)?, unusual: above the expected \d+ to \d+/);
-      assert.match(await page.locator("figure [id$=about]").innerText(), /Unusual: \d+ \(/);
+      await matches(page, () => spoken.innerText(), /New posts \d+(, reconstructed)?, unusual: above the expected \d+ to \d+/);
+      await matches(page, () => page.locator("figure [id$=about]").innerText(), /Unusual: \d+ \(/);
       const listed = page.getByRole("region", { name: "Unusual values" }).getByRole("listitem");
-      assert.equal(await listed.count(), 1);
+      await becomes(page, () => listed.count(), 1);
       await accessible(page, "explore with an unusual value");
       // Where several metrics are shown, the unusual one is named.
       await open(page, `${site.url}/explore?metrics=posts_created,comments_created&days=30&as=bar`);
-      assert.ok((await listed.filter({ hasText: /New posts 400/ }).count()) === 1, await page.getByRole("region", { name: "Unusual values" }).innerText());
+      await becomes(page, () => listed.filter({ hasText: /New posts 400/ }).count(), 1);
     }));
 
   test("adds posts about jazz and sees their last year", () =>
     withPage(browser, {}, async (page) => {
       await open(page, `${site.url}/definitions`);
-      assert.deepEqual(await page.getByRole("heading", { level: 2 }).allInnerTexts(), ["Community", "Music", "Posts and comments"]);
+      await becomes(page, () => page.getByRole("heading", { level: 2 }).allInnerTexts(), ["Community", "Music", "Posts and comments"]);
       await page.getByRole("link", { name: "New metric" }).click();
       await page.getByLabel(/^Category/).fill("jazz_posts");
       await page.getByLabel("Source").fill("posts");
@@ -150,17 +158,17 @@ describe("a newcomer", () => {
       // The newest values, and the statement that gives them.
       await page.getByRole("table", { name: "The newest values of Posts about jazz" }).getByRole("row").nth(7).waitFor();
       await page.getByText("The SQL that a collection runs for it").click();
-      assert.match(await page.getByRole("region", { name: /^SQL/ }).innerText(), /jazz[\s\S]*posts/);
+      await matches(page, () => page.getByRole("region", { name: /^SQL/ }).innerText(), /jazz[\s\S]*posts/);
       await accessible(page, "a metric with its SQL");
       await page.getByRole("link", { name: "Its last year" }).click();
       await page.waitForURL(/metrics=jazz_posts&days=365/);
       await page.getByRole("heading", { name: "Explore" }).waitFor();
       await showTable(page, "Posts about jazz");
       const days = page.locator(".numbers tbody tr");
-      await days.nth(364).waitFor();
-      assert.equal(await days.count(), 365);
+      await becomes(page, () => days.count(), 365);
       await open(page, site.url);
-      assert.match(await page.getByRole("application", { name: /^Activity/ }).locator("xpath=ancestor::figure").innerText(), /Posts about jazz/);
+      const activity = page.locator("figure", { has: page.getByRole("application", { name: /^Activity/ }) });
+      await includes(page, () => activity.innerText(), "Posts about jazz");
       await open(page, `${site.url}/definitions`);
       await page.getByRole("link", { name: "Posts about jazz" }).waitFor();
     }));
@@ -168,19 +176,22 @@ describe("a newcomer", () => {
   test("finds who may read this", () =>
     withPage(browser, {}, async (page) => {
       await open(page, site.url);
-      assert.match(await page.getByRole("contentinfo").innerText(), /Who may read this: every program of this machine/);
+      await matches(page, () => page.getByRole("contentinfo").innerText(), /Who may read this: every program of this machine/);
     }));
 
   test("sees hostile labels as they are", () =>
     withPage(browser, { viewport: { width: 320, height: 640 } }, async (page) => {
       await open(page, `${site.url}/?days=7`);
-      const labels = await page.getByRole("table", { name: "Top genres" }).getByRole("rowheader").allInnerTexts();
-      for (const label of HOSTILE) assert.ok(labels.includes(label), `${label}: ${labels.join()}`);
+      await until(
+        page,
+        () => page.getByRole("table", { name: "Top genres" }).getByRole("rowheader").allInnerTexts(),
+        (labels) => assert.deepEqual(HOSTILE.filter((label) => !labels.includes(label)), [], labels.join()),
+      );
       await fits(page, "the overview with hostile labels");
       for (const view of ["stacked", "table"]) {
         await open(page, `${site.url}/explore?metrics=top_genres&days=7&as=${view}`);
         await fits(page, `Explore with hostile labels, ${view}`);
-        assert.match(await page.title(), /^Explore/);
+        await matches(page, () => page.title(), /^Explore/);
       }
       await accessible(page, "Explore with hostile labels");
     }));
@@ -189,7 +200,7 @@ describe("a newcomer", () => {
     withPage(browser, {}, async (page) => {
       await open(page, site.url);
       await page.keyboard.press("Tab");
-      assert.equal(await page.evaluate(() => document.activeElement?.textContent), "To the content");
+      await becomes(page, () => page.evaluate(() => document.activeElement?.textContent), "To the content");
       await tabTo(page, "Explore");
       await page.keyboard.press("Enter");
       await page.getByRole("heading", { name: "Explore" }).waitFor();
@@ -197,11 +208,15 @@ describe("a newcomer", () => {
       // Another metric is chosen.
       await tabTo(page, "Choose metrics");
       await page.keyboard.press("Enter");
+      const picker = page.getByRole("dialog", { name: "Choose metrics" });
+      await hasFocus(picker.getByRole("searchbox"));
       await page.keyboard.type("likes");
+      await picker.getByRole("checkbox", { name: /^New posts/ }).waitFor({ state: "detached" });
       await tabTo(page, /^Likes/);
       await page.keyboard.press("Space");
       await page.waitForURL(/likes_total/);
       await page.keyboard.press("Escape");
+      await picker.waitFor({ state: "hidden" });
       // The range is a choice of radio buttons, among which arrow keys move.
       await tabTo(page, /^90 ?days$/);
       await page.keyboard.press("ArrowLeft");
@@ -209,6 +224,7 @@ describe("a newcomer", () => {
       // A day is annotated.
       await tabTo(page, "Annotate a day…");
       await page.keyboard.press("Enter");
+      await page.getByRole("dialog", { name: "Annotate a day" }).waitFor();
       await tabTo(page, /^What happened/);
       await page.keyboard.type("By keyboard");
       await page.keyboard.press("Enter");

@@ -100,6 +100,8 @@ describe("the pictures of the main pages", () => {
     await settled(page);
     await page.waitForFunction(() => document.querySelectorAll("figure, table").length > 0 || document.querySelector("main li"));
     await page.waitForLoadState("networkidle");
+    // The parts of the overview are drawn one after another.
+    await settled(page);
     await page.evaluate(() => document.fonts.ready.then(() => undefined));
     if (failure !== undefined) throw failure as Error;
     return PNG.sync.read(await page.screenshot());
