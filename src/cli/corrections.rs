@@ -5,9 +5,12 @@ use std::sync::Arc;
 use clap::Args;
 use jiff::civil::Date;
 
-use super::{App, Exit, Page, date, series_arguments::by_flags};
-use crate::query::{
-    self, Catalogue, CorrectionEntry, CorrectionsQuery, CorrectionsRequest, MAX_LIMIT, View, ViewRequest,
+use super::{App, Exit, Page, date, series_arguments::by_flags, word_parser::WordParser};
+use crate::{
+    query::{
+        self, Catalogue, CorrectionEntry, CorrectionsQuery, CorrectionsRequest, MAX_LIMIT, View, ViewRequest,
+    },
+    store::RevisionBasis,
 };
 
 #[derive(Args)]
@@ -24,6 +27,9 @@ pub struct CorrectionsArguments {
     /// Leave out corrections that were replaced or taken back
     #[arg(long)]
     in_force: bool,
+    /// Only the corrections of this basis
+    #[arg(long, value_name = "BASIS", value_parser = WordParser::new(RevisionBasis::NAMES))]
+    basis: Option<String>,
     /// Show the corrections that had been made by this instant (2025-01-31T12:00:00Z) or by the end of this day (2025-01-31)
     #[arg(long, value_name = "TIME")]
     as_of: Option<String>,
@@ -61,7 +67,7 @@ pub async fn run(app: &App, arguments: CorrectionsArguments) -> anyhow::Result<(
 }
 
 async fn all(app: &App, arguments: CorrectionsArguments) -> anyhow::Result<Vec<CorrectionEntry>> {
-    let CorrectionsArguments { from, to, metrics, in_force, as_of } = arguments;
+    let CorrectionsArguments { from, to, metrics, in_force, basis, as_of } = arguments;
     let catalogue = Arc::new(Catalogue::load(app.context.tenant.store.as_ref()).await?);
     let request = ViewRequest { values: None, as_of: as_of.as_deref() };
     let as_of = View::new(&app.context, &catalogue, request).await?.values.as_of;
@@ -70,6 +76,7 @@ async fn all(app: &App, arguments: CorrectionsArguments) -> anyhow::Result<Vec<C
         to: to.map(|date| date.to_string()),
         categories: metrics,
         state: in_force.then(|| "in_force".to_owned()),
+        basis,
         limit: Some(MAX_LIMIT.to_string()),
         ..CorrectionsRequest::default()
     };

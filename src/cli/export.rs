@@ -27,6 +27,7 @@ use crate::{
         ActivityQuery, Catalogue, CorrectionsQuery, CorrectionsRequest, CsvOptions, Export, ExportFormat,
         LatestQuery, ParameterProblem, QueryError, RunsQuery, RunsRequest, SeriesQuery, SeriesRequest, View,
     },
+    store::RevisionBasis,
 };
 
 #[derive(Args)]
@@ -48,6 +49,12 @@ pub struct ExportArguments {
     /// The corrections, newest first; with --from and --to, those of these days
     #[arg(long, conflicts_with_all = ["types", "intervals", "week_start", "values"])]
     corrections: bool,
+    /// With --corrections, leave out those that were replaced or taken back
+    #[arg(long, requires = "corrections")]
+    in_force: bool,
+    /// With --corrections, those of this basis
+    #[arg(long, requires = "corrections", value_name = "BASIS", value_parser = WordParser::new(RevisionBasis::NAMES))]
+    basis: Option<String>,
     /// The collection log, newest run first; with --from and --to, the runs of those days
     #[arg(long, conflicts_with_all = ["metrics", "types", "intervals", "week_start", "values", "as_of"])]
     runs: bool,
@@ -124,6 +131,8 @@ async fn start(
             from: requested.from,
             to: requested.to,
             categories: requested.categories,
+            state: arguments.in_force.then(|| "in_force".to_owned()),
+            basis: arguments.basis.clone(),
             ..CorrectionsRequest::default()
         };
         let query = CorrectionsQuery::parse(&asked, &catalogue, values.as_of)?;

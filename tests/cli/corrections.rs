@@ -45,8 +45,32 @@ async fn values_are_put_right_and_the_records_stay(site: Site) {
         site.json(&["corrections", "--in-force", "--metric", "articles_published"]).as_array().unwrap().len(),
         1
     );
+    every_list_is_filtered_by_basis(&site, &listed);
     assert!(site.run(&["corrections"]).expect_code(0).stdout.contains("drafts were counted"));
     assert_eq!(site.records().await, before, "no record is changed");
+}
+
+/// `listed` has the corrections, which are all made by hand.
+fn every_list_is_filtered_by_basis(site: &Site, listed: &serde_json::Value) {
+    let exported = |more: &[&str]| {
+        let export = ["export", "--corrections", "--as", "json"];
+        let file = site.run(&[export.as_slice(), more].concat()).expect_code(0).stdout;
+        serde_json::from_str::<serde_json::Value>(&file).unwrap()
+    };
+    for (basis, expected) in [("manual", listed), ("reconstruction", &json!([])), ("redaction", &json!([]))] {
+        assert_eq!(site.json(&["corrections", "--basis", basis]), *expected, "{basis}");
+        assert_eq!(exported(&["--basis", basis]), *expected, "{basis}");
+    }
+    let in_force = site.json(&["corrections", "--basis", "manual", "--in-force"]);
+    assert_eq!(
+        (in_force.as_array().unwrap().len(), exported(&["--basis", "manual", "--in-force"])),
+        (1, in_force)
+    );
+    let wrong = site.run(&["corrections", "--basis", "manuel"]).expect_code(2).stderr;
+    assert!(wrong.contains("a similar value exists: 'manual'"), "{wrong}");
+    for filter in [&["--basis", "manual"][..], &["--in-force"]] {
+        site.run(&[&["export"], filter].concat()).expect_code(2);
+    }
 }
 
 /// `listed` has the three corrections, newest first: the second one withdraws the day.
