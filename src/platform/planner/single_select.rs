@@ -94,10 +94,16 @@ fn is_escaping(before: &str) -> bool {
 
 /// Whether a name or a number ends there.
 fn ends_a_name(before: &str) -> bool {
-    before.ends_with(|character: char| character.is_alphanumeric() || matches!(character, '_' | '$'))
+    before.ends_with(|character: char| is_of_name(character) || character == '$')
 }
 
-/// The rest after the end of a text with escapes, of which a doubled quotation mark is none.
+/// Whether a name in PostgreSQL may have the character. Every character beyond ASCII is a letter there.
+fn is_of_name(character: char) -> bool {
+    character.is_ascii_alphanumeric() || character == '_' || !character.is_ascii()
+}
+
+/// The rest after the end of a text with escapes, of which a doubled quotation mark is none. A quotation mark on a later line continues the
+/// text, which still has escapes.
 fn after_escaped(text: &str) -> Option<&str> {
     let mut rest = text;
     loop {
@@ -105,11 +111,29 @@ fn after_escaped(text: &str) -> Option<&str> {
         rest = match rest.strip_prefix('\'') {
             Some(after) => match after.strip_prefix('\'') {
                 Some(doubled) => doubled,
-                None => return Some(after),
+                None => match continuation(after) {
+                    Some(continued) => continued,
+                    None => return Some(after),
+                },
             },
             // The backslash and what it escapes.
             None => rest.get(1 + rest[1..].chars().next()?.len_utf8()..)?,
         };
+    }
+}
+
+/// The rest after the quotation mark that continues a text, if only spaces, line breaks and comments up to the end of a line come before
+/// it, and at least one line break.
+fn continuation(after: &str) -> Option<&str> {
+    let is_space = |character: char| matches!(character, ' ' | '\t' | '\n' | '\r' | '\x0b' | '\x0c');
+    let (mut rest, mut has_break) = (after, false);
+    loop {
+        let text = rest.trim_start_matches(is_space);
+        has_break |= rest[..rest.len() - text.len()].contains(['\n', '\r']);
+        match text.strip_prefix("--") {
+            Some(comment) => rest = &comment[comment.find(['\n', '\r'])?..],
+            None => return text.strip_prefix('\'').filter(|_| has_break),
+        }
     }
 }
 
@@ -129,14 +153,46 @@ fn after_nested(comment: &str) -> Option<&str> {
 fn dollar_tag(text: &str) -> Option<&str> {
     let end = text.get(1..)?.find('$')? + 1;
     let tag = text.get(1..end)?;
-    let is_name = tag.chars().all(|character| character.is_alphanumeric() || character == '_')
-        && !tag.starts_with(|character: char| character.is_ascii_digit());
+    let is_name =
+        tag.chars().all(is_of_name) && !tag.starts_with(|character: char| character.is_ascii_digit());
     is_name.then(|| &text[..=end])
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*, sample::select};
+
     use super::*;
+
+    /// A text of PostgreSQL on one line or on several, with everything in it that could end it or seem to.
+    fn postgres_text() -> impl Strategy<Value = String> {
+        let pieces = || vec(select(vec!["a", "'", "\\", ")", "(", ";", "--", "/*", "$$", "€", "E"]), 0..6);
+        let part = vec(select(vec!["a", "'", "\\", ")", "(", ";", "--", "/*", "$$", "€", "\n"]), 0..6);
+        let comment = pieces().prop_map(|pieces| format!(" -- {}\n", pieces.concat()));
+        let between = prop_oneof![Just("\n".to_owned()), Just(" \t\r\n  ".to_owned()), comment];
+        let first = part.clone();
+        (any::<bool>(), first, vec((between, part), 0..3)).prop_map(|(escapes, first, more)| {
+            let written = |part: Vec<&'static str>| match escapes {
+                true => part.concat().replace('\\', r"\\").replace('\'', r"\'"),
+                false => part.concat().replace('\'', "''"),
+            };
+            let more = more.into_iter().map(|(between, part)| format!("{between}'{}'", written(part)));
+            let more = more.collect::<String>();
+            format!("{}'{}'{more}", if escapes { "E" } else { "" }, written(first))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_of_postgres_ends_where_it_ends(text in postgres_text()) {
+            let check = |sql: String| require_single_select(Dialect::Postgres, &sql);
+            let [whole, closing, second] =
+                [format!("SELECT ({text})"), format!("SELECT {text}) AS x, (SELECT 1"), format!("SELECT {text}; SELECT 1")];
+            prop_assert!(check(whole).is_ok());
+            prop_assert!(check(closing).is_err());
+            prop_assert!(check(second).is_err());
+        }
+    }
 
     #[test]
     fn a_single_select_of_any_shape_is_accepted() {
@@ -155,6 +211,11 @@ mod tests {
             "SELECT 1 /* /* ) */ ; */ AS value",
             "SELECT a$b$, c$b$ FROM posts",
             "SELECT 'ü)' AS label, 1 - -1 AS value",
+            "SELECT E'a'\n  '\\') ; (' AS value",
+            "SELECT e'a' -- it's\r\n-- b\n'\\'' AS value",
+            "SELECT 'a'\n'\\' AS label, 1 AS value",
+            "SELECT €E'\\' AS label, 1 AS value",
+            "SELECT $€$ ;) $€$ AS label, 1 AS value",
         ] {
             let found = require_single_select(Dialect::Postgres, sql);
             assert!(found.is_ok(), "{sql}: {found:?}");
@@ -188,6 +249,11 @@ mod tests {
             "SELECT '1",
             r"SELECT E'1\'",
             r"SELECT '\') AS x, (SELECT '1'",
+            "SELECT E'a'\n'\\'') AS x, (SELECT '",
+            "SELECT E'a' '\\') AS x, (SELECT '",
+            "SELECT E'a' /* a */\n'\\') AS x, (SELECT '",
+            "SELECT E'a' --'\n) AS x, (SELECT 1",
+            "SELECT €E'\\') AS x, (SELECT '",
             "SELECT $$ 1",
             "SELECT $a$ 1 $b$",
             "SELECT (1",
