@@ -21,7 +21,7 @@ pub use contract::{
 };
 pub use detected_format::{DetectedFormat, DetectedFormats};
 pub use schema::{Column, ColumnType, DescribedQuery, ForeignKey, Schema, Table, TableKind};
-pub use statistics::{Reference, SampledTable, Statistics, TableStatistics};
+pub use statistics::{PossibleReference, Reference, SampledTable, Statistics, TableStatistics};
 pub use unconfigured::UnconfiguredPlatform;
 
 use crate::database::DatabaseUrl;

@@ -13,6 +13,20 @@ pub struct SampledTable {
     pub schema: String,
     pub table: String,
     pub columns: Vec<String>,
+    /// Columns without a foreign key whose values are compared with the keys of another table.
+    pub may_refer: Vec<PossibleReference>,
+}
+
+/// A column whose name says that it refers to another table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PossibleReference {
+    pub column: String,
+    pub to_schema: String,
+    pub to_table: String,
+    /// The key of that table.
+    pub to_column: String,
+    /// Whether the key has an index, so that single values are found without reading the table.
+    pub is_indexed: bool,
 }
 
 /// Statistics by schema and table.
@@ -28,11 +42,11 @@ pub struct TableStatistics {
     pub filled: HashMap<String, f64>,
     /// The distinct values of columns that have at most 20, as text, in alphabetical order.
     pub values: HashMap<String, BTreeSet<String>>,
-    /// The foreign keys of one column.
+    /// The foreign keys of one column, and the columns whose values are keys of another table although no foreign key says so.
     pub references: Vec<Reference>,
 }
 
-/// A foreign key: `column` points at a table.
+/// `column` points at a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reference {
     pub column: String,

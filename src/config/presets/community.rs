@@ -42,7 +42,14 @@ const SOURCES: [KnownSource; 7] = [
         &["likes", "reactions", "favorites", "favourites"],
         &["likes", "reactions", "favorites", "favourites"],
     ),
-    KnownSource::of_actions("follows", &["follows", "followers", "subscriptions"], &["follows", "followers"]),
+    KnownSource {
+        is_free: true,
+        ..KnownSource::of_actions(
+            "follows",
+            &["follows", "followers", "subscriptions"],
+            &["follows", "followers"],
+        )
+    },
 ];
 
 const COLUMNS: [ColumnChoice; 3] = [

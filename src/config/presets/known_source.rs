@@ -18,6 +18,8 @@ pub struct KnownSource {
     pub needs_actor: &'static [&'static str],
     /// One of these columns must exist, by its name in lower case and without separators.
     pub needs_column: &'static [&'static str],
+    /// Whether a table with a price or an amount means something else, as subscriptions that are paid for are no follows.
+    pub is_free: bool,
 }
 
 /// Whether the rows of a source are the people who use the platform.
@@ -46,6 +48,7 @@ impl KnownSource {
             people: People::No,
             needs_actor: &[],
             needs_column: &[],
+            is_free: false,
         }
     }
 

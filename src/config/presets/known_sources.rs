@@ -9,6 +9,7 @@ use crate::{
         recognise::{
             Recognised,
             names::{plain, singular, table_name, words},
+            quantities::{Quantity, quantity},
             recognise, recognise_moment,
             system_tables::{application_tables, supabase_users},
             users::{Pointers, most_referenced_people},
@@ -100,6 +101,17 @@ fn recognise_as<'a>(
     }
     if known.needs_actor.contains(&table.name.as_str()) && recognised.source.actor_column.is_none() {
         return Err(format!("table {} has no actor column", table_name(table)));
+    }
+    let has_money = || {
+        let is_money = |column| matches!(quantity(column), Some(Quantity::Money | Quantity::Price));
+        table.columns.iter().any(is_money)
+    };
+    if known.is_free && has_money() {
+        return Err(format!(
+            "table {} has prices or amounts, so it is not one of {}",
+            table_name(table),
+            known.name
+        ));
     }
     let has_one =
         || table.columns.iter().any(|column| known.needs_column.contains(&plain(&column.name).as_str()));

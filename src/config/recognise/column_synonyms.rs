@@ -72,6 +72,8 @@ pub const CREATED: &[&str] = &[
     "submitted",
     "uploaded",
     "requested",
+    "signedup",
+    "enrolled",
 ];
 /// Names of columns with the start of the event that the row describes. It equals the time of creation unless the event
 /// was planned in advance.
@@ -163,6 +165,8 @@ pub const ENDED: &[&str] = &[
 /// Last words of names of columns with the time at which a row ended, without a following `at`, `on` or `date`.
 pub const ENDINGS: &[&str] = &[
     "returned",
+    "return",
+    "out",
     "unfollowed",
     "unsubscribed",
     "ended",
@@ -180,6 +184,7 @@ pub const ENDINGS: &[&str] = &[
     "resigned",
     "stopped",
     "discontinued",
+    "retracted",
 ];
 /// Names of columns with the time at which an account began to use what it signed up for.
 pub const ACTIVATED: &[&str] = &[

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     config::recognise::{
-        flags::{is_state, may_be_flag},
+        flags::{is_mark, is_state},
         names::{plain, words},
     },
     platform::{Column, ColumnType, Table, TableStatistics},
@@ -167,9 +167,9 @@ pub fn may_be_dimension(column: &Column) -> bool {
     match column.column_type {
         ColumnType::Enumeration => true,
         ColumnType::Text => is_named(column) || !is_free_text(column),
-        ColumnType::Boolean => !is_mark(column),
+        ColumnType::Boolean => !is_for_filter(column),
         // Many databases store yes and no as 1 and 0.
-        ColumnType::Integer => !is_mark(column) && !is_free_text(column),
+        ColumnType::Integer => !is_for_filter(column) && !is_free_text(column),
         ColumnType::Other => !NOT_ENUMERATIONS.contains(&column.type_name.as_str()) && is_named(column),
         _ => false,
     }
@@ -198,8 +198,8 @@ pub fn dimension(column: &Column, statistics: Option<&TableStatistics>) -> Optio
 }
 
 /// Whether the column marks rows that do not count, so that it belongs in a filter.
-fn is_mark(column: &Column) -> bool {
-    may_be_flag(column) && !is_state(&words(&column.name))
+fn is_for_filter(column: &Column) -> bool {
+    is_mark(column) && !is_state(&words(&column.name))
 }
 
 /// Whether the texts are JSON or XML.

@@ -44,7 +44,7 @@ const EXCLUDED: &[&str] = &[
     "destroyed",
     "test",
 ];
-/// Words in values of states of rows that did not succeed. Whether such rows should count depends on the table: a failed payment is not a
+/// Words in names of flags and in values of states that mark rows that did not succeed. Whether such rows should count depends on the table: a failed payment is not a
 /// payment, but a failed job is a job.
 const FAILED: &[&str] = &[
     "failed",
@@ -60,6 +60,7 @@ const FAILED: &[&str] = &[
     "withdrawn",
     "invalid",
     "missed",
+    "lost",
 ];
 /// Words in names of flags that mark rows that count.
 const INCLUDED: &[&str] = &["published", "visible", "approved", "active", "enabled", "listed"];
@@ -71,6 +72,8 @@ const STATES: &[&str] = &["status", "state", "visibility"];
 pub struct FlagColumn<'a> {
     pub column: &'a Column,
     pub meaning: FlagMeaning,
+    /// Whether the flag marks rows that did not succeed, as `no_show` does, which may count.
+    pub may_count: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -92,7 +95,9 @@ pub enum FlagMeaning {
 impl FlagColumn<'_> {
     /// Whether the flag certainly marks rows that do not count. A state does so only if one of its values is in `excluded`.
     pub fn is_clear(&self) -> bool {
-        !matches!(&self.meaning, FlagMeaning::State { excluded, .. } if excluded.is_empty())
+        let is_without_excluded =
+            matches!(&self.meaning, FlagMeaning::State { excluded, .. } if excluded.is_empty());
+        !self.may_count && !is_without_excluded
     }
 
     /// Returns the `filter` condition that keeps only the rows that count; `None` for a state whose values have no known meaning.
@@ -165,9 +170,20 @@ pub fn unused_flags<'a>(
 
 /// Whether the column may be a flag, by its name; its values are then needed to decide.
 pub fn may_be_flag(column: &Column) -> bool {
-    let words = words_of(&column.name);
-    words.iter().any(|word| EXCLUDED.contains(&word.as_str()) || INCLUDED.contains(&word.as_str()))
-        || is_state(&words)
+    is_mark(column) || is_failure(&column.name) || is_state(&words_of(&column.name))
+}
+
+/// Whether the name of the column says that it marks the rows that count, or those that do not.
+pub fn is_mark(column: &Column) -> bool {
+    has_word(&column.name, EXCLUDED) || has_word(&column.name, INCLUDED)
+}
+
+/// Whether the name of a flag or the value of a state says that the row did not succeed.
+fn is_failure(text: &str) -> bool {
+    let words = words_of(text);
+    let is_no_show =
+        words.windows(2).any(|pair| pair == ["no", "show"]) || words.iter().any(|word| word == "noshow");
+    is_no_show || has_word(text, FAILED)
 }
 
 /// Whether the words of a column's name say that it has the state of the row.
@@ -187,8 +203,13 @@ fn flag<'a>(
         return None;
     }
     let values = statistics.and_then(|statistics| statistics.values.get(&column.name));
-    let is_mark = has(EXCLUDED) || has(INCLUDED);
-    let meaning = if is_mark && let Some(meaning) = yes_or_no(table, column, !has(EXCLUDED), values) {
+    let may_count = !is_mark(column) && is_failure(&column.name);
+    // A number that is called `failed` may count something, so that its values must tell that it is a flag.
+    let is_known =
+        column.column_type != ColumnType::Integer || values.is_some_and(|values| !values.is_empty());
+    let is_named = is_mark(column) || (may_count && is_known);
+    let keep = !has(EXCLUDED) && !may_count;
+    let meaning = if is_named && let Some(meaning) = yes_or_no(table, column, keep, values) {
         let is_about_the_mark =
             |word: &String| ["at", "on", "by", "id", "count", "time"].contains(&word.as_str());
         let is_boolean = column.column_type == ColumnType::Boolean;
@@ -196,17 +217,20 @@ fn flag<'a>(
     } else if has(EXCLUDED) && is_time(table, column, &words) {
         column.nullable.then_some(FlagMeaning::Time)?
     } else if is_state(&words) && column.column_type != ColumnType::Boolean {
-        let values = values.filter(|values| !values.is_empty())?.clone();
-        let is_excluded = |value: &&String| has_word(value, EXCLUDED);
-        let is_failed =
-            |value: &&String| !is_excluded(value) && (has_word(value, FAILED) || plain(value) == "noshow");
-        let excluded = values.iter().filter(is_excluded).cloned().collect();
-        let failed = values.iter().filter(is_failed).cloned().collect();
-        FlagMeaning::State { excluded, failed, numeric: column.column_type == ColumnType::Integer, values }
+        state(column, values.filter(|values| !values.is_empty())?.clone())
     } else {
         return None;
     };
-    Some(FlagColumn { column, meaning })
+    Some(FlagColumn { column, meaning, may_count })
+}
+
+/// The meaning of a column with one of a few states.
+fn state(column: &Column, values: BTreeSet<String>) -> FlagMeaning {
+    let is_excluded = |value: &&String| has_word(value, EXCLUDED);
+    let is_failed = |value: &&String| !is_excluded(value) && is_failure(value);
+    let excluded = values.iter().filter(is_excluded).cloned().collect();
+    let failed = values.iter().filter(is_failed).cloned().collect();
+    FlagMeaning::State { excluded, failed, numeric: column.column_type == ColumnType::Integer, values }
 }
 
 fn has_word(text: &str, known: &[&str]) -> bool {

@@ -11,6 +11,7 @@ pub mod flags;
 mod guessed_time;
 pub mod names;
 pub mod quantities;
+mod references;
 pub mod system_tables;
 pub mod time_format;
 pub mod users;
@@ -28,6 +29,7 @@ use crate::{
         flags::may_be_flag,
         guessed_time::{GuessedTime, guessable, guessed_time},
         names::{grant, plain, table_name},
+        references::possible_references,
         system_tables::{application_tables, supabase_users},
         time_format::{format_of, possible_formats, to_detect},
     },
@@ -168,14 +170,15 @@ pub fn columns_to_inspect(schema: &Schema) -> Vec<(String, String)> {
 }
 
 /// Returns the application's tables, for which statistics are needed, each with the columns that may contain the time
-/// of creation, those that look like flags and those that may have few different values.
+/// of creation, those that look like flags, those that may have few different values and those that may refer to another table.
 pub fn tables_to_sample(schema: &Schema) -> Vec<SampledTable> {
-    let tables = application_tables(schema).into_iter().chain(supabase_users(schema));
-    let of_table = |table: &Table| {
+    let tables: Vec<_> = application_tables(schema).into_iter().chain(supabase_users(schema)).collect();
+    let of_table = |table: &&Table| {
         let dimensions = table.columns.iter().filter(|column| may_be_dimension(column));
-        sampled(table, candidates(table).into_iter().chain(guessable(table)).chain(dimensions).collect())
+        let further = candidates(table).into_iter().chain(guessable(table)).chain(dimensions).collect();
+        SampledTable { may_refer: possible_references(table, &tables, schema), ..sampled(table, further) }
     };
-    tables.filter(|table| table.readable).map(of_table).collect()
+    tables.iter().filter(|table| table.readable).map(of_table).collect()
 }
 
 /// Returns `table` with the columns that look like flags, and the `further` ones.
@@ -184,7 +187,7 @@ pub fn sampled<'a>(table: &'a Table, further: Vec<&'a Column>) -> SampledTable {
     let mut columns: Vec<_> = further.into_iter().chain(flags).map(|column| column.name.clone()).collect();
     columns.sort();
     columns.dedup();
-    SampledTable { schema: table.schema.clone(), table: table.name.clone(), columns }
+    SampledTable { schema: table.schema.clone(), table: table.name.clone(), columns, may_refer: Vec::new() }
 }
 
 /// The columns with the time of a change that a preset may ask for.

@@ -84,11 +84,7 @@ pub fn people_of_activity<'a>(
     statistics: &Statistics,
 ) -> Option<(&'a Table, usize)> {
     let rows = |table: &Table| statistics.of(table).and_then(|of_table| of_table.rows);
-    let are_people = |table: &&&Table| {
-        (is_named(table, PEOPLE) || is_named(table, OTHER_PEOPLE) || describes_people(table))
-            && !is_of_staff(table)
-            && !statistics.is_empty(table)
-    };
+    let are_people = |table: &&&Table| may_be_people(table) && !statistics.is_empty(table);
     let ranked = tables
         .iter()
         .filter(are_people)
@@ -178,6 +174,12 @@ const STAFF: &[&str] = &[
 fn is_named(table: &Table, nouns: &[&str]) -> bool {
     let last = words(&table.name).pop().unwrap_or_default();
     nouns.iter().any(|noun| *noun == last || *noun == singular(&last))
+}
+
+/// Whether the rows of the table may be the people who use the platform, by its name and columns.
+pub fn may_be_people(table: &Table) -> bool {
+    (is_named(table, PEOPLE) || is_named(table, OTHER_PEOPLE) || describes_people(table))
+        && !is_of_staff(table)
 }
 
 fn is_of_staff(table: &Table) -> bool {

@@ -8,7 +8,7 @@ use std::{
 use super::{dialect::Dialect, session::Session};
 use crate::{
     database::{Fault, FaultClass},
-    platform::statistics::{Reference, SampledTable, Statistics, TableStatistics},
+    platform::statistics::{PossibleReference, Reference, SampledTable, Statistics, TableStatistics},
 };
 
 /// How many rows of a table are read to find the filled columns and their values.
@@ -17,6 +17,12 @@ const SAMPLE_ROWS: u64 = 10_000;
 const MAX_COUNTED_ROWS: u64 = 1_000_000;
 /// A column with more distinct values than this is not one of a few states.
 const MAX_VALUES: usize = 20;
+/// How many different values of a column are compared with the keys of another table.
+const COMPARED_VALUES: u64 = 1000;
+/// How many rows of that table are read if its key has no index.
+const COMPARED_KEYS: u64 = 100_000;
+/// The share of the values, in percent, that must be keys there. A database without foreign keys may have rows whose target was deleted.
+const LEAST_SHARE_OF_KEYS: u64 = 90;
 /// When this much time has passed, the tables that are left are not sampled.
 const MAX_TIME: Duration = Duration::from_secs(60);
 
@@ -84,6 +90,13 @@ pub async fn read(session: &mut dyn Session, tables: &[SampledTable]) -> Result<
             break;
         }
         sample(session, table, statistics.entry(&table.schema, &table.table)).await?;
+        for possible in &table.may_refer {
+            if refers(session, table, possible).await? {
+                let PossibleReference { column, to_schema, to_table, .. } = possible.clone();
+                let reference = Reference { column, to_schema, to_table };
+                statistics.entry(&table.schema, &table.table).references.push(reference);
+            }
+        }
     }
     if dialect == Dialect::Postgres {
         for values in answers(session, POSTGRES_ESTIMATES).await? {
@@ -103,6 +116,41 @@ pub async fn read(session: &mut dyn Session, tables: &[SampledTable]) -> Result<
         }
     }
     Ok(statistics)
+}
+
+/// Whether the values of the column in a sample are keys of the other table; 0 and an empty text stand for none.
+async fn refers(
+    session: &mut dyn Session,
+    table: &SampledTable,
+    possible: &PossibleReference,
+) -> Result<bool, Fault> {
+    let dialect = session.dialect();
+    let name = dialect.qualified(&table.schema, &table.table);
+    let target = dialect.qualified(&possible.to_schema, &possible.to_table);
+    let (column, key) = (dialect.name(&possible.column), dialect.name(&possible.to_column));
+    let values = format!(
+        "(SELECT DISTINCT {column} AS v FROM (SELECT {column} FROM {name} LIMIT {SAMPLE_ROWS}) AS sampled \
+         WHERE {column} IS NOT NULL AND CAST({column} AS text) NOT IN ('0', '') LIMIT {COMPARED_VALUES}) AS few"
+    );
+    let (is_key, from) = if possible.is_indexed {
+        (
+            format!(
+                "CASE WHEN EXISTS (SELECT 1 FROM {target} AS target WHERE target.{key} = few.v) THEN 1 END"
+            ),
+            values,
+        )
+    } else {
+        let keys = format!(
+            "(SELECT DISTINCT k FROM (SELECT {key} AS k FROM {target} LIMIT {COMPARED_KEYS}) AS first) AS keys"
+        );
+        ("keys.k".to_owned(), format!("{values} LEFT JOIN {keys} ON keys.k = few.v"))
+    };
+    let counts = dialect.pack(&["count(*)".to_owned(), format!("count({is_key})")]);
+    let sql = format!("SELECT CAST(0 AS bigint), {counts} FROM {from}");
+    let Some(counts) = first(session, &sql).await? else { return Ok(false) };
+    let count =
+        |place: usize| counts.get(place).and_then(|count| number(count.as_deref())).unwrap_or_default();
+    Ok(count(0) > 0 && 100 * count(1) >= LEAST_SHARE_OF_KEYS * count(0))
 }
 
 /// Counts the rows of a sample, those in which each column is filled, and its values if they are few.

@@ -30,14 +30,14 @@ WHERE t.type IN ('table', 'view') AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
       AND (?1 IS NULL OR t.name = ?1)
 ORDER BY t.name, c.cid";
 
-/// The foreign keys of one column. One that names no column of the other table refers to its primary key.
+/// The foreign keys of one column, in the order of their declaration. One that names no column of the other table refers to its primary key.
 const FOREIGN_KEYS: &str = "
 SELECT t.name, f.\"from\", r.name,
        coalesce(f.\"to\", (SELECT c.name FROM pragma_table_info(r.name) AS c WHERE c.pk = 1), 'rowid')
 FROM sqlite_schema AS t, pragma_foreign_key_list(t.name) AS f, sqlite_schema AS r
 WHERE t.type = 'table' AND r.type = 'table' AND lower(r.name) = lower(f.\"table\")
 GROUP BY t.name, f.id HAVING count(*) = 1
-ORDER BY t.name, f.id";
+ORDER BY t.name, f.id DESC";
 
 pub async fn inspect(connection: &mut SqliteConnection) -> Result<Schema, Fault> {
     match tables(connection, None).await {

@@ -1,4 +1,5 @@
-//! `init` on platforms of kinds that no preset has: a donation platform, a parking garage, a clinic, a library and a podcast host.
+//! `init` on platforms of kinds that no preset has: a donation platform, a parking garage, a clinic, a library, a podcast
+//! host, cabins and a newsroom.
 
 use crate::{
     first_use::{midnight, shape::Shape},
@@ -45,6 +46,26 @@ const PODCASTS: Shape = shape(&[
     "episodes 9: id id, title text, created_at time",
     "plays 1100: id id, listener_id ref listeners, episode_id ref episodes, created_at time, completed flag 60%, seconds_listened digits",
     "follows 120: id id, listener_id ref listeners, created_at time, unfollowed_at time 20%",
+]);
+
+/// Guests of cabins, in a database that was imported without its constraints.
+const CABINS: Shape = shape(&[
+    "guests 40: id id, name text, created_at time",
+    "cabins 6: id id, name text",
+    "stays 300: id id, guest_id link guests, cabin_id link cabins, created_at time, checked_out_at time 80%, price money, no_show \
+     flag 10%",
+    "reviews 90: id id, \"guestNumber\" link guests, created_at time, stars number",
+]);
+
+/// A newsroom, whose subscriptions are paid for, and whose articles are retracted.
+const NEWSROOM: Shape = shape(&[
+    "sections 6: id id, title text",
+    "desks 4: id id, name text",
+    "readers 200: id id, email text, signed_up millis, plan one of free|basic",
+    "articles 300: id id, section_id ref sections, desk_id ref desks, status one of draft|published, created_at time, retracted_at time 4%",
+    "page_views 1200: id id, article_id ref articles, reader_id ref readers, ts millis, seconds number",
+    "subscriptions 150: id id, reader_id ref readers, started_on time, ended_on time 30%, monthly_price money",
+    "comments 400: id id, article_id ref articles, reader_id ref readers, created_at time",
 ]);
 
 const fn shape(tables: &'static [&'static str]) -> Shape {
@@ -156,6 +177,45 @@ async fn a_library_gets_no_metrics_of_a_community() {
         has(&file, "[sources.loans]\n# deleted_column = \"returned_at\"");
         has(&file, "[metrics.loans_by_branch]\ncolumn = \"branch.name\"");
         assert!(printed.contains("`users.left_on`, `loans.returned_at`"), "{printed}");
+    }
+}
+
+#[tokio::test]
+async fn people_are_seen_without_foreign_keys_and_a_flag_may_count() {
+    for (printed, file) in first_files(&CABINS).await {
+        has(&file, "[metrics.daily_active_guests]\nsources = [\"stays\", \"reviews\"]");
+        has(&file, "[sources.stays]\nactor_column = \"guest_id\"\n# filter = { no_show = false }");
+        has(&file, "[sources.reviews]\nactor_column = \"guestNumber\"");
+        has(&file, "[sources.stays]\n# deleted_column = \"checked_out_at\"");
+        has(&file, "[metrics.stays_by_no_show]");
+        assert!(printed.contains("2 tables refer to `guests`"), "{printed}");
+    }
+}
+
+#[tokio::test]
+async fn a_newsroom_has_paid_subscriptions_and_no_follows() {
+    for (_, file) in &first_files(&NEWSROOM).await {
+        has(file, "[sources.subscriptions]\nactor_column = \"reader_id\"\n# deleted_column = \"ended_on\"");
+        has(file, "[metrics.subscriptions_monthly_price_average]");
+        assert!(!file.contains("[sources.follows]"), "{file}");
+        has(file, "[sources.users]\ntable = \"readers\"\ntime_column = \"signed_up\"");
+        has(file, "[sources.posts]\n# deleted_column = \"retracted_at\"");
+        let place = |metric: &str| file.find(&format!("[metrics.{metric}]"));
+        assert!(place("posts_by_section").unwrap() < place("posts_by_desk").unwrap(), "{file}");
+    }
+}
+
+/// A column that is only named after a table of people does not refer to it.
+#[tokio::test]
+async fn a_column_whose_values_are_no_keys_is_not_taken_for_an_actor() {
+    for site in [Site::empty_sqlite().await, Site::empty_postgres().await] {
+        site.on_platform(&CABINS.sql(site.is_postgres(), midnight())).await;
+        site.on_platform(
+            "UPDATE stays SET guest_id = guest_id + 40; UPDATE reviews SET \"guestNumber\" = 0;",
+        )
+        .await;
+        site.run(&["init"]).expect_code(0);
+        assert!(!site.config().contains("actor_column"), "{}", site.config());
     }
 }
 
