@@ -82,4 +82,4 @@ pub use schedule::{LeaderEntry, NextRun, PauseEntry, ScheduleResponse, schedule}
 pub use series::series;
 pub use series_query::{SeriesQuery, SeriesRequest, weekday};
 pub use status::{NextDayEntry, RecordedSpan, StatusResponse, status};
-pub use view::{VALUES, View, ViewRequest};
+pub use view::{VALUES, View, ViewRequest, settle};

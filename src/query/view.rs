@@ -10,15 +10,17 @@ use super::{
     error::{ParameterProblem, QueryError},
 };
 use crate::{
-    collect::{Context, FIRST_DAY, MAX_CLOCK_DIFFERENCE},
+    collect::{Context, FIRST_DAY},
     config::{shown, suggestion},
-    store::ValuesAsked,
+    store::{StoreError, ValuesAsked},
 };
 
 /// The names of what `values` selects.
 pub const VALUES: [&str; 2] = [IN_FORCE, RECORDED];
 const IN_FORCE: &str = "in_force";
 const RECORDED: &str = "recorded";
+/// The name of the parameter with the instant.
+const AS_OF: &str = "as_of";
 
 /// A query's view of the record. Its context has the clock, and its catalogue the definitions, of the instant that is asked about.
 pub struct View {
@@ -38,7 +40,7 @@ pub struct ViewRequest<'a> {
 
 impl View {
     /// # Errors
-    /// [`QueryError::InvalidParameters`] with every problem; when the store fails, or a commit that was under way at the instant has not
+    /// [`QueryError::InvalidParameters`] with every problem, or when the instant is in the future; when the store fails, or a commit that was under way at the instant has not
     /// ended.
     pub async fn new(
         context: &Context,
@@ -58,11 +60,29 @@ impl View {
         let Some(instant) = as_of else {
             return Ok(Self { context: context.clone(), catalogue: Arc::clone(catalogue), values });
         };
-        context.tenant.store.settle(instant).await?;
+        settle(context, instant).await.map_err(|error| match error {
+            StoreError::Future { .. } => {
+                let problem = ParameterProblem { parameter: AS_OF, message: error.to_string() };
+                QueryError::InvalidParameters(vec![problem])
+            }
+            error => error.into(),
+        })?;
         let versions = context.tenant.store.definition_versions().await?;
         let catalogue = Arc::new(catalogue.as_of(versions, instant));
         Ok(Self { context: context.at(instant), catalogue, values })
     }
+}
+
+/// As [`crate::store::Records::settle`]. The present of a simulated clock counts, too: the times in the store are then those of that clock.
+///
+/// # Errors
+/// As there.
+pub async fn settle(context: &Context, instant: Timestamp) -> Result<(), StoreError> {
+    let now = context.now();
+    if context.installation.clock.is_simulated() && instant > now {
+        return Err(StoreError::Future { instant, now });
+    }
+    context.tenant.store.settle(instant).await
 }
 
 fn as_recorded(name: &str) -> Result<bool, ParameterProblem> {
@@ -78,12 +98,11 @@ fn as_recorded(name: &str) -> Result<bool, ParameterProblem> {
 }
 
 /// The instant that `as_of` names. A day means its last microsecond in the reporting time zone. A day that has not ended is refused,
-/// because its answer would still change. The clock of the store's database may be ahead of this machine's by [`MAX_CLOCK_DIFFERENCE`], so
-/// an instant up to that much after now is accepted.
+/// because its answer would still change. [`settle`] refuses an instant in the future, because only the clock of the store's database can
+/// tell.
 fn instant(context: &Context, text: &str) -> Result<Timestamp, ParameterProblem> {
-    let problem = |message: String| ParameterProblem { parameter: "as_of", message };
+    let problem = |message: String| ParameterProblem { parameter: AS_OF, message };
     let (now, calendar) = (context.now(), &context.tenant.calendar);
-    let store_now = now.saturating_add(MAX_CLOCK_DIFFERENCE).unwrap_or(now);
     let form = "must be an instant, as in 2025-01-31T12:00:00Z, or a day, as in 2025-01-31";
     let instant = match (day::parse(text), text.parse::<Timestamp>()) {
         (Ok(date), _) => {
@@ -99,9 +118,6 @@ fn instant(context: &Context, text: &str) -> Result<Timestamp, ParameterProblem>
         (_, Ok(instant)) => instant,
         _ => return Err(problem(format!("{form}, not {}", shown(text)))),
     };
-    if instant > store_now {
-        return Err(problem(format!("{} is in the future; it is {now}", shown(text))));
-    }
     if instant < calendar.start_of(FIRST_DAY.tomorrow().unwrap_or(FIRST_DAY)) {
         return Err(problem(format!(
             "{} is before {FIRST_DAY}, the first day that can be recorded",

@@ -27,6 +27,8 @@ pub enum StoreError {
         "a commit that was under way at {instant} has not ended, so the answer about that instant may still change; ask again in a moment"
     )]
     Unsettled { instant: Timestamp },
+    #[error("{instant} is in the future; by the clock of the store's database it is {now}")]
+    Future { instant: Timestamp, now: Timestamp },
     #[error("the store {location}: {fault}{}", advice(.fault))]
     Fault { location: String, fault: Fault },
 }

@@ -13,7 +13,10 @@ use crate::{
     trust::{insert, real, text},
 };
 
-crate::on_both_stores!(a_question_waits_for_a_commit_that_was_under_way);
+crate::on_both_stores!(
+    a_question_waits_for_a_commit_that_was_under_way,
+    no_instant_is_settled_before_it_has_passed,
+);
 
 /// What the store says was known at the instant: the values of `posts_total`, and how many revisions there were.
 async fn known(store: &dyn Store, at: Timestamp, date: Date) -> (Vec<String>, usize) {
@@ -51,13 +54,31 @@ async fn a_question_waits_for_a_commit_that_was_under_way(fixture: Fixture) {
     } else {
         let mut connection = fixture.sqlite_connection().await;
         connection.execute(AssertSqlSafe(format!("BEGIN IMMEDIATE; {write}"))).await.unwrap();
-        let at = store.now().await.unwrap() + 1.second();
+        let at = store.now().await.unwrap();
         let (answer, committed) = tokio::join!(ask(at), connection.execute("COMMIT"));
         committed.unwrap();
         (answer.unwrap(), at)
     };
     assert_eq!(answer, (vec!["5".to_owned()], 0));
     assert_eq!(known(store, at, ended).await, answer);
+}
+
+/// What will be committed until then is not known yet.
+async fn no_instant_is_settled_before_it_has_passed(fixture: Fixture) {
+    let store = fixture.store.as_ref();
+    store.migrate().await.unwrap();
+    for ahead in [1.minute(), 1.hour(), 24.hours()] {
+        let at = store.now().await.unwrap() + ahead;
+        let refused = store.settle(at).await.unwrap_err();
+        assert!(
+            matches!(refused, StoreError::Future { instant, now } if instant == at && now < at),
+            "{refused}"
+        );
+        let message = format!("{at} is in the future; by the clock of the store's database it is ");
+        assert!(refused.to_string().starts_with(&message), "{refused}");
+    }
+    let now = store.now().await.unwrap();
+    store.settle(now).await.unwrap();
 }
 
 /// The statement that takes an advisory lock of the store, until its session ends or until its transaction does.

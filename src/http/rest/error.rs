@@ -141,6 +141,10 @@ impl RestError {
         if let StoreError::Unsettled { .. } = error {
             return Self::unavailable(error.to_string());
         }
+        if let StoreError::Future { .. } = error {
+            return Self::bad_request("22023", error.to_string())
+                .hint("Name an instant that has passed, as in 2025-01-31T12:00:00Z.");
+        }
         log_failure(error);
         match error.is_transient() {
             true => Self::unavailable("the store cannot be reached; try again in a moment"),

@@ -32,6 +32,7 @@ use crate::{
         service::{Service, Shared},
     },
     jobs::{Outcome, Task},
+    query,
     store::{JobStatus, Trigger, table::StoreTable},
 };
 
@@ -135,12 +136,12 @@ async fn known(
     service: &Service,
     principal: &Principal,
     instant: Timestamp,
-    query: &str,
+    parameters: &str,
     method: &Method,
     headers: &HeaderMap,
 ) -> Result<Response, RestError> {
-    service.context.tenant.store.settle(instant).await?;
-    let asked = AskedRows { table: StoreTable::DailyMetrics, query, as_of: Some(instant) };
+    query::settle(&service.context, instant).await?;
+    let asked = AskedRows { table: StoreTable::DailyMetrics, query: parameters, as_of: Some(instant) };
     table::rows(service, principal, asked, method, headers).await
 }
 

@@ -115,7 +115,8 @@ pub trait Records: Send + Sync {
     /// instant no longer changes.
     ///
     /// # Errors
-    /// [`StoreError::Unsettled`] when one is still under way after the store's retries.
+    /// [`StoreError::Future`] when the instant is later than the present by the clock of the store's database;
+    /// [`StoreError::Unsettled`] when a commit is still under way after the store's retries.
     async fn settle(&self, instant: Timestamp) -> Result<(), StoreError>;
 
     /// When the newest record was read: the latest `collection_timestamp`.

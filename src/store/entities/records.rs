@@ -1,5 +1,7 @@
 //! Reading records.
 
+use std::cmp::Ordering;
+
 use async_trait::async_trait;
 use jiff::{Timestamp, civil::Date};
 
@@ -9,7 +11,7 @@ use crate::{
     metric::{MetricKey, Provenance, Record},
     store::{
         Latest, MOST_SKIPPED, RecordCount, RecordedDays, Records, Runs, SeriesDays, SeriesQuestion,
-        SeriesRows, StoreError, StoreSummary, ValuesAsked,
+        SeriesRows, StoreError, StoreSummary, Upkeep, ValuesAsked,
         from_row::{self, metric_key, record, record_count},
         in_force::revisions_in_force,
         row::{self, Columns},
@@ -34,7 +36,7 @@ const COUNT_CORRECTED: &str = "
     GROUP BY revised.metric_type, revised.metric_category, recorded.provenance";
 
 #[async_trait]
-impl<S: SqlRecords + SqlRuns + Runs> Records for S {
+impl<S: SqlRecords + SqlRuns + Runs + Upkeep> Records for S {
     async fn recorded(&self, from: Date, to: Date) -> Result<RecordedDays, StoreError> {
         retry(self, || self.select_keys(from, to)).await
     }
@@ -95,8 +97,15 @@ impl<S: SqlRecords + SqlRuns + Runs> Records for S {
     }
 
     async fn settle(&self, instant: Timestamp) -> Result<(), StoreError> {
+        // The clock is read before the commits that are under way, so that what is committed later also has a later time.
         let settled = || async {
-            self.is_settled(instant).await?.then_some(()).ok_or(StoreError::Unsettled { instant })
+            let now = self.now().await?;
+            match row::to_micros(instant).cmp(&now) {
+                Ordering::Greater => Err(StoreError::Future { instant, now }),
+                Ordering::Less if self.is_settled(instant).await? => Ok(()),
+                // What is committed in the same tick of the clock gets the same time.
+                Ordering::Less | Ordering::Equal => Err(StoreError::Unsettled { instant }),
+            }
         };
         retry(self, settled).await
     }
