@@ -13,7 +13,9 @@ crate::on_both_stores!(
     a_commit_writes_events_for_its_days_and_its_run,
     a_commit_that_changes_nothing_writes_no_event,
     a_refused_commit_writes_no_event,
-    events_of_concurrent_commits_have_consecutive_ids
+    events_of_concurrent_commits_have_consecutive_ids,
+    events_older_than_90_days_are_deleted_by_later_commits,
+    only_old_events_can_be_deleted
 );
 
 const ALL: i64 = 1000;
@@ -105,6 +107,86 @@ async fn a_refused_commit_writes_no_event(fixture: Fixture) {
     let unknown = Record { definition_version: 99, ..record(run, day(2), "1") };
     fixture.store.commit(&[record(run, day(1), "1"), unknown], Some(&finish(run))).await.unwrap_err();
     assert_eq!(kinds(fixture.store.as_ref(), before).await, []);
+}
+
+/// Makes the events up to this id 91 days older, for which the trigger that keeps their time is off.
+async fn age_events(fixture: &Fixture, until: i64) {
+    let statements = match fixture.is_postgres() {
+        true => format!(
+            "ALTER TABLE events DISABLE TRIGGER refuse_update;
+             UPDATE events SET created_at = created_at - INTERVAL '91 days' WHERE id <= {until};
+             ALTER TABLE events ENABLE ALWAYS TRIGGER refuse_update"
+        ),
+        false => format!(
+            "DROP TRIGGER events_refuse_update;
+             UPDATE events SET created_at = strftime('%Y-%m-%dT%H:%M:%f000Z', created_at, '-91 days') WHERE id <= {until};
+             CREATE TRIGGER events_refuse_update BEFORE UPDATE ON events BEGIN
+                SELECT RAISE(ABORT, 'UPDATE on events is refused: events are kept');
+             END"
+        ),
+    };
+    fixture.sql(&statements).await.unwrap();
+}
+
+async fn record_day(store: &dyn Store, number: i8) {
+    let run = new_run(day(number));
+    store.start_run(&run).await.unwrap();
+    store.commit(&[record(run.id, day(number), "1")], Some(&finish(run.id))).await.unwrap();
+}
+
+async fn ids(store: &dyn Store) -> Vec<i64> {
+    store.events(0, ALL).await.unwrap().iter().map(|event| event.id).collect()
+}
+
+async fn events_older_than_90_days_are_deleted_by_later_commits(fixture: Fixture) {
+    fixture.ready().await;
+    let (store, other) = (fixture.store.as_ref(), fixture.of_tenant("other"));
+    let add: Vec<_> = definitions().into_iter().map(DefinitionChange::Add).collect();
+    other.change_definitions(&add, Origin::File, noon()).await.unwrap();
+    record_day(store, 1).await;
+    record_day(store, 2).await;
+    assert_eq!(ids(store).await, [1, 2, 3, 4, 5]);
+    age_events(&fixture, 3).await;
+    record_day(store, 3).await;
+    assert_eq!(ids(store).await, [4, 5, 6, 7]);
+    assert_eq!(ids(other.as_ref()).await, [1], "a commit deletes those of its own tenant");
+    // Ids continue after the newest one, although all of them were old.
+    age_events(&fixture, 7).await;
+    record_day(store, 4).await;
+    assert_eq!(ids(store).await, [8, 9]);
+}
+
+async fn only_old_events_can_be_deleted(fixture: Fixture) {
+    fixture.ready().await;
+    record_day(fixture.store.as_ref(), 1).await;
+    age_events(&fixture, 2).await;
+    for (id, is_deleted) in [(1, true), (2, true), (3, false)] {
+        let deleted = fixture.sql(&format!("DELETE FROM events WHERE id = {id}")).await;
+        assert_eq!(deleted.is_ok(), is_deleted, "{id}: {deleted:?}");
+    }
+    age_events(&fixture, 3).await;
+    let refused = fixture.sql("DELETE FROM events").await.unwrap_err();
+    assert!(refused.contains("events are kept for 90 days, and the newest one for longer"), "{refused}");
+}
+
+/// The recording role has no privilege to delete events.
+#[tokio::test]
+async fn a_role_that_only_records_deletes_old_events_too() {
+    let fixture = Fixture::postgres().await;
+    fixture.ready().await;
+    let role = format!("service_{}", uuid::Uuid::new_v4().simple());
+    let grants = format!(
+        "CREATE ROLE {role};
+         GRANT USAGE ON SCHEMA daymark TO {role};
+         GRANT SELECT ON ALL TABLES IN SCHEMA daymark TO {role};
+         GRANT INSERT ON daily_metrics, metric_collection_log, events TO {role};
+         GRANT UPDATE ON metric_collection_log TO {role};
+         GRANT EXECUTE ON FUNCTION ensure_partition TO {role}"
+    );
+    fixture.sql(&grants).await.unwrap();
+    age_events(&fixture, 1).await;
+    record_day(Fixture::as_role(&fixture, &role).store.as_ref(), 1).await;
+    assert_eq!(ids(fixture.store.as_ref()).await, [2, 3]);
 }
 
 async fn events_of_concurrent_commits_have_consecutive_ids(fixture: Fixture) {

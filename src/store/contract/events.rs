@@ -1,9 +1,10 @@
 //! Events: the outbox. The events of a commit are written in the commit's own transaction, so that a later consumer misses none.
 //!
 //! No part of Daymark reads them yet: notifications come from the rules of alerts and are queued in `notifications`; open pages and the
-//! scheduler learn of a commit from the store version. Events are as immutable as records and are never deleted. Their number grows
-//! with the record: one for each day that a run records, one for each run that ends, one for each change of definitions, and one for each
-//! batch of corrections.
+//! scheduler learn of a commit from the store version. Events are as immutable as records, and there is one for each day that a run
+//! records, one for each run that ends, one for each change of definitions, and one for each batch of corrections. The database deletes
+//! events that are older than 90 days when later ones are inserted, up to 1000 at a time; a consumer that was away for longer starts
+//! again from the record.
 
 use async_trait::async_trait;
 use jiff::Timestamp;

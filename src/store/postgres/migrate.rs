@@ -25,6 +25,7 @@ pub(super) const FILES: &[(&str, &str)] = &[
     ("0005_notify", include_str!("migrations/0005_notify.sql")),
     ("0006_alerts", include_str!("migrations/0006_alerts.sql")),
     ("0007_redactions", include_str!("migrations/0007_redactions.sql")),
+    ("0008_old_events", include_str!("migrations/0008_old_events.sql")),
 ];
 
 /// The oldest release that has infinite NUMERIC values, which the tables refuse by name.

@@ -21,7 +21,8 @@ CROSS JOIN LATERAL (SELECT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg
 WHERE kind IN ('daily_metrics', 'metric_revisions', 'redactions', 'metric_definition_versions', 'metric_definitions', 'metric_collection_log', 'jobs', 'events',
                'leaders', 'schedule_pauses', 'api_keys', 'store_settings', 'alert_silences')
   AND (privilege_type IN ('DELETE', 'TRUNCATE', 'TRIGGER') AND grantee <> relowner
-       OR privilege_type IN ('DELETE', 'TRUNCATE') AND grantee = relowner
+       -- The owner may delete old events.
+       OR privilege_type IN ('DELETE', 'TRUNCATE') AND grantee = relowner AND NOT (kind = 'events' AND privilege_type = 'DELETE')
        OR privilege_type = 'UPDATE' AND kind IN ('daily_metrics', 'metric_revisions', 'redactions', 'events')
        OR privilege_type = 'INSERT' AND kind = 'redactions' AND grantee <> relowner)
 ORDER BY 1

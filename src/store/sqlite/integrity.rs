@@ -1,6 +1,7 @@
 //! Finds the tables, triggers and file permissions that immutability needs and that are missing or changed.
 
 use std::{
+    collections::BTreeSet,
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -89,13 +90,19 @@ fn replaceable_by_others(store: &Path) -> Option<IntegrityFinding> {
     })
 }
 
-/// Kind, name and statement of each table, index and trigger that the migrations create.
+/// Kind, name and statement of each table, index and trigger that the migrations leave: the last one of each name, because a migration may
+/// make a trigger again.
 fn expected() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
     let files = FILES.iter().map(|(_, sql)| *sql);
-    files.flat_map(|sql| {
+    let created = files.flat_map(|sql| {
         let starts = sql.match_indices("\nCREATE ").map(|(start, _)| start + 1);
         starts.filter_map(move |start| statement(sql.get(start..)?))
-    })
+    });
+    let created: Vec<_> = created.collect();
+    let mut later = BTreeSet::new();
+    let mut last: Vec<_> = created.into_iter().rev().filter(|(_, name, _)| later.insert(*name)).collect();
+    last.reverse();
+    last.into_iter()
 }
 
 fn statement(sql: &'static str) -> Option<(&'static str, &'static str, &'static str)> {

@@ -22,6 +22,7 @@ pub(super) const FILES: &[(&str, &str)] = &[
     ("0002_immutability", include_str!("migrations/0002_immutability.sql")),
     ("0003_access", include_str!("migrations/0003_access.sql")),
     ("0004_alerts", include_str!("migrations/0004_alerts.sql")),
+    ("0005_old_events", include_str!("migrations/0005_old_events.sql")),
 ];
 
 impl SqliteStore {
