@@ -22,6 +22,7 @@ mod daylight_saving;
 mod full_disk;
 mod killed;
 mod killed_restatements;
+mod killed_restore;
 mod locked;
 mod messages;
 mod outage;

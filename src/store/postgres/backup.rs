@@ -1,17 +1,17 @@
-//! Copies of the schema, by the programs pg_dump and pg_restore.
+//! Copies of the schema, by the programs pg_dump, pg_restore and psql.
 
 use std::{
     collections::BTreeMap,
-    io::{BufRead, BufReader},
+    io::{self, BufRead, BufReader, Write},
     path::Path,
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
 };
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
+use sqlx::{Connection, PgConnection, Row};
 
-use super::{PostgresStore, programs::pg_program};
+use super::{PostgresStore, connection::quoted, programs::pg_program};
 use crate::{
     database::FaultClass,
     store::{Backups, StoreContents, StoreError, contract::ContentsSum, from_row},
@@ -39,7 +39,7 @@ impl Backups for PostgresStore {
         let session = self.connect().await.ok()?;
         let server = session.server_version_num()? / 10_000;
         let _ = session.close().await;
-        ["pg_dump", "pg_restore"].into_iter().find_map(|name| match client_version(name) {
+        ["pg_dump", "pg_restore", "psql"].into_iter().find_map(|name| match client_version(name) {
             Err(error) => Some(not_started(name, &error)),
             Ok(Some(version)) if version < server => Some(format!(
                 "{name} is of version {version}, and the server of version {server}: install a later one"
@@ -85,12 +85,15 @@ impl Backups for PostgresStore {
                 "the schema exists already; restore into a database that has none of that name".to_owned();
             return Err(self.fault(FaultClass::Other, message));
         }
+        let earlier = self.earlier_owner(file).await?;
         let mut restore = pg_program("pg_restore", &self.options);
-        let database = self.options.get_database().unwrap_or(self.options.get_username());
-        restore.args(["--single-transaction", "--exit-on-error", "--no-owner", "--no-password"]);
-        restore.arg(format!("--dbname={database}")).arg(file);
-        self.run(restore).await?;
-        self.take_over(file).await
+        restore.args(["--no-owner", "--file=-"]).arg(file);
+        let mut psql = pg_program("psql", &self.options);
+        psql.args(["--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--file=-"]);
+        let end = self.takeover(&earlier) + "COMMIT;\n";
+        let restoring = tokio::task::spawn_blocking(move || execute_archive(restore, psql, &end)).await;
+        let outcome = restoring.map_err(|error| error.to_string()).and_then(|outcome| outcome);
+        outcome.map_err(|message| self.fault(FaultClass::Other, message))
     }
 
     async fn contents(&self) -> Result<StoreContents, StoreError> {
@@ -100,10 +103,8 @@ impl Backups for PostgresStore {
 }
 
 impl PostgresStore {
-    /// Gives the restoring role, which now owns the tables, the privileges that the earlier owner had, and revokes them from the earlier
-    /// owner. The restoring role then lacks the privileges to change records, as the earlier owner did after the migrations.
-    async fn take_over(&self, file: &Path) -> Result<(), StoreError> {
-        let failed = |error| self.failed(error);
+    /// The role that owned the tables of the copy.
+    async fn earlier_owner(&self, file: &Path) -> Result<String, StoreError> {
         let file = file.to_owned();
         let listing = tokio::task::spawn_blocking(move || {
             Command::new("pg_restore").arg("--list").arg(file).stdin(Stdio::null()).output()
@@ -113,17 +114,22 @@ impl PostgresStore {
             Ok(Err(error)) => return Err(self.fault(FaultClass::Other, not_started("pg_restore", &error))),
             Err(error) => return Err(self.fault(FaultClass::Other, error.to_string())),
         };
-        let Some(earlier) = listed.lines().find_map(owner_of_records) else {
-            let message = "the copy does not say who owned its tables".to_owned();
-            return Err(self.fault(FaultClass::Other, message));
-        };
-        let mut session = self.connect().await?;
-        let select = sqlx::query_scalar(include_str!("select_takeover.sql")).bind(earlier);
-        let statements: Vec<String> = select.fetch_all(&mut session).await.map_err(failed)?;
-        // One text of several statements is one transaction.
-        session.execute(AssertSqlSafe(statements.join(";"))).await.map_err(failed)?;
-        let _ = session.close().await;
-        Ok(())
+        let owner = listed.lines().find_map(owner_of_records).map(str::to_owned);
+        owner.ok_or_else(|| {
+            self.fault(FaultClass::Other, "the copy does not say who owned its tables".to_owned())
+        })
+    }
+
+    /// Commands of psql that give the restoring role, which owns the tables, the privileges that the earlier owner had, and revoke them
+    /// from the earlier owner. The restoring role then lacks the privileges to change records, as the earlier owner did after the
+    /// migrations.
+    fn takeover(&self, earlier: &str) -> String {
+        let select: Vec<_> =
+            include_str!("select_takeover.sql").lines().filter(|line| !line.starts_with("--")).collect();
+        let earlier = format!("'{}'", earlier.replace('\'', "''"));
+        let select = select.join("\n").replace("$1", &earlier);
+        // `\gexec` executes each of the statements that the query returns.
+        format!("SET LOCAL search_path TO {}, pg_temp;\n{select}\n\\gexec\n", quoted(&self.schema))
     }
 
     /// Reads all of the dump back, and compares how many rows it has with the snapshot that it is of.
@@ -168,6 +174,37 @@ impl PostgresStore {
             Err(error) => error.to_string(),
         };
         Err(self.fault(FaultClass::Other, message))
+    }
+}
+
+/// Has `psql` execute the statements of an archive, which `restore` writes, and then those of `end`, in one transaction. Where one of the
+/// processes ends before, this one included, psql's input ends without the COMMIT of `end`, and nothing is restored.
+fn execute_archive(mut restore: Command, mut psql: Command, end: &str) -> Result<(), String> {
+    let pipes = psql.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut executing = pipes.spawn().map_err(|error| not_started("psql", &error))?;
+    let pipes = restore.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut reading = pipes.spawn().map_err(|error| not_started("pg_restore", &error))?;
+    let (input, output) = (executing.stdin.take(), reading.stdout.take());
+    let written = input.zip(output).ok_or_else(|| io::ErrorKind::BrokenPipe.into()).and_then(
+        |(mut input, mut statements)| {
+            input.write_all(b"BEGIN;\n")?;
+            io::copy(&mut statements, &mut input)?;
+            drop(statements);
+            let read = reading.wait_with_output()?;
+            if read.status.success() {
+                input.write_all(end.as_bytes())?;
+            }
+            io::Result::Ok(read)
+        },
+    );
+    let executed = executing.wait_with_output().map_err(|error| error.to_string())?;
+    let said = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    match written {
+        // What psql says is the reason why nothing could be written to it any more.
+        _ if !executed.status.success() => Err(failure("psql", &said(&executed))),
+        Ok(read) if !read.status.success() => Err(failure("pg_restore", &said(&read))),
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("the copy cannot be restored: {error}")),
     }
 }
 
