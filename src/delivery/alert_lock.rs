@@ -15,6 +15,8 @@ use crate::{
 
 /// How often an instance looks whether it can take the lock.
 const TICK: std::time::Duration = std::time::Duration::from_secs(1);
+/// The pause of the holder between two ticks, which have nothing to do but the check.
+const HOLDER_TICK: std::time::Duration = std::time::Duration::from_secs(5);
 /// How often the holder checks that it still has it, beside the checks before each notification.
 const CHECK_INTERVAL: SignedDuration = SignedDuration::from_secs(5);
 
@@ -60,10 +62,11 @@ impl AlertLock {
                     }
                 }
             }
-            self.counters.alerting_leads(self.held.borrow().is_some());
+            let holds_lock = self.held.borrow().is_some();
+            self.counters.alerting_leads(holds_lock);
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(TICK) => {}
+                () = tokio::time::sleep(if holds_lock { HOLDER_TICK } else { TICK }) => {}
             }
         }
     }
