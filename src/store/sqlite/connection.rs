@@ -94,6 +94,9 @@ async fn interrupt_after(connection: &mut SqliteConnection, limit: Duration) -> 
 
 #[cfg(test)]
 mod tests {
+    use parking_lot::Mutex;
+    use tracing_subscriber::layer::SubscriberExt as _;
+
     use super::*;
     use crate::database::{Fault, FaultClass};
 
@@ -111,6 +114,42 @@ mod tests {
             assert_eq!(Fault::from(error).class, FaultClass::TimedOut);
             let answer: i64 = sqlx::query_scalar("SELECT 7").fetch_one(&pool).await.unwrap();
             assert_eq!(answer, 7);
+        }
+    }
+    /// The driver logs a wait of more than two seconds by default.
+    #[tokio::test]
+    async fn a_long_wait_for_a_connection_is_not_logged() {
+        let (written, lines) = std::sync::mpsc::channel::<String>();
+        let written = Mutex::new(written);
+        let layer = tracing_subscriber::fmt::layer().with_writer(move || LineSender(written.lock().clone()));
+        let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
+        let directory = tempfile::tempdir().unwrap();
+        let options = options(&directory.path().join("store.db"), Durability::Disk).create_if_missing(true);
+        let pool = pool(options, None);
+        let held = (pool.acquire().await.unwrap(), pool.acquire().await.unwrap());
+        let waiting = async { drop(pool.acquire().await.unwrap()) };
+        let releasing = async {
+            // This wait is what is tested.
+            tokio::time::sleep(Duration::from_millis(2100)).await;
+            drop(held);
+        };
+        tokio::join!(waiting, releasing);
+        tracing::info!("the end");
+        drop(guard);
+        let lines: Vec<_> = lines.try_iter().collect();
+        assert!(lines.len() == 1 && lines[0].contains("the end"), "{lines:?}");
+    }
+
+    struct LineSender(std::sync::mpsc::Sender<String>);
+
+    impl io::Write for LineSender {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            let _ = self.0.send(String::from_utf8_lossy(line).into_owned());
+            Ok(line.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
         }
     }
 }
