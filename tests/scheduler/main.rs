@@ -18,6 +18,7 @@ mod raw;
 #[path = "../support/server.rs"]
 mod server;
 mod silent;
+mod simulated_world;
 mod simulation;
 #[path = "../support/mod.rs"]
 mod support;
