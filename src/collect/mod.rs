@@ -6,6 +6,7 @@
 //! reads values of the platform, and is finished there in every case; the entry of a killed process is closed by the
 //! next run.
 
+mod attempts;
 mod backfill;
 pub(crate) mod batch;
 mod context;
@@ -21,6 +22,8 @@ pub(crate) mod first_row;
 pub(crate) mod freshness;
 mod gaps;
 mod judging;
+mod missing_days;
+mod next_collection;
 mod orphaned_runs;
 mod own_clock;
 mod platform_lag;
@@ -37,6 +40,7 @@ pub(crate) mod selection;
 mod status;
 mod verify;
 
+pub use attempts::{AttemptEnd, MAX_ATTEMPTS, next_attempt, next_collection_attempt};
 pub use backfill::{BackfillReport, BackfillRequest, MetricCount, Progress, backfill};
 pub use context::{Context, FIRST_DAY, Initiator, Installation, Tenant, run_limit};
 pub use day::{DayReport, RecordedMetric, collect_day, collect_day_unjudged};
@@ -54,6 +58,8 @@ pub use gaps::{
     Gap, GapCause, GapReport, History, RecentGaps, gaps, missing, recent_gaps, with_before_first_row,
 };
 pub use judging::{JudgeReport, JudgeRequest, judge_again, judge_corrected, judge_unjudged};
+pub use missing_days::{MetricGaps, missed_until, missing_on};
+pub use next_collection::next_collection;
 pub use orphaned_runs::close_orphaned_runs;
 pub use own_clock::MAX_CLOCK_DIFFERENCE;
 pub use platform_lag::{PlatformLag, platform_lag};

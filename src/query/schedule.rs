@@ -6,13 +6,14 @@ use utoipa::ToSchema;
 
 use super::error::QueryError;
 use crate::{
-    collect::Context,
+    collect::{Context, next_collection},
     store::{Leader, Pause, ScheduleState},
 };
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ScheduleResponse {
-    /// The next day to be collected; null while the schedule is paused, and when the cron expression has no further time.
+    /// The next collection: of the next day, or of the last due day once more if a collection of it has left records missing and it is
+    /// tried again before; null while the schedule is paused, and when the cron expression has no further time.
     pub next_run: Option<NextRun>,
     /// The cron expression with its time zone; null: each day is collected as soon as it has settled.
     pub cron: Option<String>,
@@ -60,13 +61,17 @@ pub struct PauseEntry {
 /// # Errors
 /// When the store fails.
 pub async fn schedule(context: &Context) -> Result<ScheduleResponse, QueryError> {
-    Ok(response(context, context.tenant.store.schedule_state().await?))
+    let state = context.tenant.store.schedule_state().await?;
+    let next = match state.pause(context.now()) {
+        Some(_) => None,
+        None => next_collection(context).await?,
+    };
+    Ok(response(context, state, next))
 }
 
-fn response(context: &Context, state: ScheduleState) -> ScheduleResponse {
+fn response(context: &Context, state: ScheduleState, next: Option<(Date, Timestamp)>) -> ScheduleResponse {
     let now = context.now();
     let pause = state.pause(now).cloned().map(PauseEntry::from);
-    let next = context.due_times().next_due(now).filter(|_| pause.is_none());
     let is_silent = state.is_silent(now);
     let entry = |leader: Leader| LeaderEntry {
         host: leader.host,

@@ -2,23 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp, civil::Date};
+use jiff::{Timestamp, civil::Date};
 
-use super::attempts::{Attempt, next_attempt};
-use crate::jobs::Task;
-
-/// How long before a day can no longer be observed it is tried once more.
-const LAST_CHANCE: SignedDuration = SignedDuration::from_mins(15);
-
-/// The days of a metric that should be recorded and are not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MetricGaps {
-    pub category: String,
-    /// Ascending.
-    pub days: Vec<Date>,
-    /// When its definition was changed last.
-    pub changed_at: Timestamp,
-}
+use super::attempts::{Attempt, ends_of};
+use crate::{
+    collect::{MetricGaps, next_attempt, next_collection_attempt},
+    jobs::Task,
+};
 
 /// The decision about a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,23 +32,14 @@ pub struct Known<'a> {
 }
 
 impl Known<'_> {
-    /// The collection of `date`, which lacks `missing`; `None` when nothing is missing. Whatever the pauses, there is an attempt
-    /// shortly before `observed_until`, after which values are reconstructed ones.
+    /// The collection of `date`, which lacks `missing`; `None` when nothing is missing. There is an attempt shortly before
+    /// `observed_until` ([`next_collection_attempt`]).
     pub fn collect(&self, date: Date, missing: &[MetricGaps], observed_until: Timestamp) -> Option<Step> {
         let changed_at = missing.iter().map(|metric| metric.changed_at).max()?;
         let task = Task::Collect { date, metrics: Vec::new() };
-        let last_chance = observed_until.checked_sub(LAST_CHANCE).unwrap_or(Timestamp::MIN);
-        let is_past = |attempt: &&Attempt| attempt.task == task && attempt.ended_at <= self.now;
-        let was_used = self.attempts.iter().find(is_past).is_some_and(|last| last.ended_at >= last_chance);
-        match self.step(task.clone(), changed_at) {
-            Step::Wait { until } if until > last_chance && !was_used && self.now < observed_until => {
-                Some(match self.now < last_chance {
-                    true => Step::Wait { until: last_chance },
-                    false => Step::Start { task, has_failed: true },
-                })
-            }
-            step => Some(step),
-        }
+        let ends = ends_of(self.attempts, &task);
+        let next = next_collection_attempt(&ends, changed_at, observed_until, self.now);
+        Some(self.step(task, next))
     }
 
     /// The backfills of missed days. Metrics that lack the same range of days are filled together, so that each source
@@ -74,15 +55,15 @@ impl Known<'_> {
             let changed_at = metrics.iter().map(|metric| metric.changed_at).max()?;
             let mut names: Vec<_> = metrics.into_iter().map(|metric| metric.category.clone()).collect();
             names.sort_unstable();
-            Some(self.step(Task::Backfill { from: Some(first), to: Some(last), metrics: names }, changed_at))
+            let task = Task::Backfill { from: Some(first), to: Some(last), metrics: names };
+            let next = next_attempt(&ends_of(self.attempts, &task), changed_at, self.now);
+            Some(self.step(task, next))
         };
         ranges.into_iter().filter_map(step).collect()
     }
 
-    fn step(&self, task: Task, changed_at: Timestamp) -> Step {
-        // A change with a time in the future was made while the clock was wrong, so attempts before it still count.
-        let changed_at = Some(changed_at).filter(|changed_at| *changed_at <= self.now);
-        match next_attempt(self.attempts, &task, changed_at, self.now) {
+    fn step(&self, task: Task, next_attempt: Option<Timestamp>) -> Step {
+        match next_attempt {
             Some(until) if self.now < until => Step::Wait { until },
             attempt => Step::Start { task, has_failed: attempt.is_some() },
         }
@@ -91,7 +72,7 @@ impl Known<'_> {
 
 #[cfg(test)]
 mod tests {
-    use jiff::civil::date;
+    use jiff::{SignedDuration, civil::date};
 
     use super::*;
     use crate::store::JobStatus;
@@ -140,7 +121,7 @@ mod tests {
         // The third attempt in a row: the next one by the pauses is 200 minutes later, at 06:05.
         let mut attempts = vec![partial(ended_at); 3];
         let observed_until = "2025-01-02T06:00:00Z".parse::<Timestamp>().unwrap();
-        let last_chance = observed_until - LAST_CHANCE;
+        let last_chance = observed_until - SignedDuration::from_mins(15);
         let at = |attempts: &[Attempt], now| {
             Known { now, attempts }.collect(day, &[gaps("a", &[1])], observed_until)
         };

@@ -8,7 +8,6 @@ pub mod agenda;
 pub mod attempts;
 pub mod decide;
 mod leadership;
-mod missing_days;
 mod quality;
 
 use std::{sync::Arc, time::Duration};
@@ -23,7 +22,10 @@ use self::{
     quality::QualityWork,
 };
 use crate::{
-    collect::{CancellationToken, CollectError, Context, active_metrics, close_orphaned_runs},
+    collect::{
+        CancellationToken, CollectError, Context, MAX_ATTEMPTS, active_metrics, close_orphaned_runs,
+        missed_until, missing_on,
+    },
     database::Deadline,
     jobs::{ActiveJob, JobRunner, JobStartError, Task},
     store::{JobFilter, JobKind, SharedWatch, StoreError, Trigger},
@@ -37,8 +39,6 @@ const ACTOR: &str = "system";
 const TICK: Duration = Duration::from_secs(1);
 /// How long the platform may take to answer the question whether it can be reached.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
-/// The newest jobs among which earlier attempts are found.
-const MAX_ATTEMPTS: i64 = 200;
 
 /// Why a look ended without a decision.
 #[derive(Debug, thiserror::Error)]
@@ -254,7 +254,7 @@ impl Scheduler {
         let known = Known { now, attempts: &attempts };
         let mut steps = Vec::new();
         if !state.is_running(JobKind::Collect) {
-            let missing = missing_days::missing_on(&self.context, &metrics, last_due).await?;
+            let missing = missing_on(&self.context, &metrics, last_due).await?;
             let step = known.collect(last_due, &missing, self.context.observed_until(last_due));
             steps.extend(step.map(|step| (Trigger::Schedule, step)));
         }
@@ -262,7 +262,7 @@ impl Scheduler {
             metrics.iter().map(|metric| (metric.definition.key(), metric.version)).collect();
         if state.agenda.is_catch_up_due(now, &definitions) && !state.is_running(JobKind::Backfill) {
             let last = last_due.saturating_sub(1.day());
-            let missed = missing_days::missed_until(&self.context, &metrics, last).await?;
+            let missed = missed_until(&self.context, &metrics, last).await?;
             steps.extend(known.catch_up(&missed).into_iter().map(|step| (Trigger::CatchUp, step)));
             state.agenda.caught_up(now, definitions);
         }

@@ -10,6 +10,7 @@ use daymark::{
     collect::{self, BackfillRequest, CancellationToken, Context, collect_day},
     jobs::JobRunner,
     metric::{BackfillMode, CronSchedule, Provenance},
+    query::schedule,
     scheduler::{Scheduler, SchedulerState},
     store::{JobStatus, RunKind, RunStatus, Trigger},
     telemetry::Counters,
@@ -154,6 +155,12 @@ async fn a_metric_with_automatic_backfill_gets_its_history(world: World) {
     assert_eq!(recorded(&world, "posts_total").await.len(), 1);
 }
 
+/// How many minutes after `start` the schedule says that the next run is.
+async fn next_run_in_minutes(world: &World, start: &str) -> i64 {
+    let next = schedule(&world.context).await.unwrap().next_run.unwrap();
+    next.at.duration_since(start.parse().unwrap()).as_mins()
+}
+
 async fn a_metric_that_fails_is_tried_again_with_growing_pauses(world: World) {
     let broken = serde_json::json!({"measure": "sql", "query": "SELECT count(*) AS value FROM posts WHERE created_at >= {day_start} AND created_at < {day_end} AND 1 / (author_id - author_id) > 0", "shape": "value", "adds_up": "sum"});
     let mut wanted = crate::world::definitions(world.time_format());
@@ -163,7 +170,7 @@ async fn a_metric_that_fails_is_tried_again_with_growing_pauses(world: World) {
     world.apply(&wanted).await;
     world.refuse_records_of("sound").await;
     let mut instance = Instance::of(&world.context);
-    let mut tried = Vec::new();
+    let (mut tried, mut announced) = (Vec::new(), Vec::new());
     for minute in 0..24 * 60 {
         let now = "2025-01-11T12:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_mins(minute);
         world.clock.set(now);
@@ -171,6 +178,7 @@ async fn a_metric_that_fails_is_tried_again_with_growing_pauses(world: World) {
         instance.settle().await;
         if world.runs().await.len() > before {
             tried.push(minute);
+            announced.push(next_run_in_minutes(&world, "2025-01-11T12:00:00Z").await);
         }
         if now.to_string().starts_with("2025-01-12") {
             break;
@@ -178,6 +186,8 @@ async fn a_metric_that_fails_is_tried_again_with_growing_pauses(world: World) {
     }
     // The last attempt is a quarter of an hour before the day can no longer be observed, instead of at minute 750.
     assert_eq!(tried, [0, 50, 150, 350, 705]);
+    // After the last one, the next day comes first, at 00:15.
+    assert_eq!(announced, [50, 150, 350, 705, 735]);
     assert_eq!(recorded(&world, "posts_total").await.len(), 1, "the others are not held up");
 }
 
@@ -186,7 +196,7 @@ async fn a_collection_that_fails_as_a_whole_is_repeated_soon(world: World) {
     world.apply(&[definition(world.time_format(), "refused", created)]).await;
     world.refuse_records_of("refused").await;
     let mut instance = Instance::of(&world.context);
-    let mut tried = Vec::new();
+    let (mut tried, mut announced) = (Vec::new(), Vec::new());
     for minute in 0..64 {
         world
             .clock
@@ -195,9 +205,11 @@ async fn a_collection_that_fails_as_a_whole_is_repeated_soon(world: World) {
         instance.settle().await;
         if world.runs().await.len() > before {
             tried.push(minute);
+            announced.push(next_run_in_minutes(&world, "2025-01-11T00:15:00Z").await);
         }
     }
     assert_eq!(tried, [0, 1, 3, 7, 15, 31, 63]);
+    assert_eq!(announced, [1, 3, 7, 15, 31, 63, 123]);
 }
 
 async fn a_platform_that_is_away_is_logged_once_and_collected_when_it_is_back(world: World) {

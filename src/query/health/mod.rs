@@ -68,7 +68,7 @@ pub struct HealthResponse {
     pub unknown: Vec<UnknownField>,
 }
 
-/// Asks the store eleven bounded questions, and the platform how far it lags, for which it waits two seconds at most.
+/// Asks the store fifteen bounded questions at most, and the platform how far it lags, for which it waits two seconds at most.
 ///
 /// # Errors
 /// When the store fails.

@@ -4,12 +4,21 @@ use std::collections::{BTreeSet, HashMap};
 
 use jiff::{Timestamp, civil::Date};
 
-use super::decide::MetricGaps;
+use super::{CollectError, Context, FIRST_DAY, KnownFirstRow, platform_first_row};
 use crate::{
-    collect::{CollectError, Context, FIRST_DAY, KnownFirstRow, platform_first_row},
     metric::{BackfillMode, MetricKey},
     store::{RecordCount, StoreError, StoredDefinition},
 };
+
+/// The days of a metric that should be recorded and are not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetricGaps {
+    pub category: String,
+    /// Ascending.
+    pub days: Vec<Date>,
+    /// When its definition was changed last.
+    pub changed_at: Timestamp,
+}
 
 type ChangeTimes = HashMap<(MetricKey, i32), Timestamp>;
 
