@@ -388,6 +388,22 @@ describe("the dashboard", () => {
       await fits(page, "Explore on a phone");
     }));
 
+  test("on a phone, the first chart of Explore is seen without scrolling, its options are unfolded, and controls have room for a finger", () =>
+    withPage(browser, { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true }, async (page) => {
+      await open(page, `${site.url}/explore`);
+      const box = await page.getByRole("application").first().boundingBox();
+      assert.ok(box && box.y + box.height <= 844, `the chart ends at ${box && box.y + box.height} px`);
+      await page.getByText("Options", { exact: true }).tap();
+      await page.getByText("week", { exact: true }).tap();
+      await page.getByText("Options: by week", { exact: true }).waitFor();
+      await fits(page, "Explore with its options");
+      await accessible(page, "Explore with its options, on a phone");
+      const low = await page
+        .locator("header :is(a, button, select), .controls :is(summary, label, button, input:not([type=radio]))")
+        .evaluateAll((controls) => controls.filter((one) => one.getClientRects().length > 0 && one.getBoundingClientRect().height < 44).map((one) => one.outerHTML));
+      assert.deepEqual(low, [], "controls of less than 44 px");
+    }));
+
   for (const colorScheme of ["light", "dark"] as const)
     test(`axe finds nothing on any page, ${colorScheme}`, () =>
       withPage(browser, { colorScheme, reducedMotion: "reduce" }, async (page) => {

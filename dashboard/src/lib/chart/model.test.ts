@@ -116,6 +116,8 @@ test("ticks of the time axis keep their distance", () => {
   }
   assert.deepEqual(dateTicks(days.slice(0, 3), "day", 640, 64, "en-GB").map(({ label }) => label), ["1 Jan", "2 Jan", "3 Jan"]);
   assert.deepEqual(dateTicks([], "day", 640), []);
+  const weeks = ["2026-09-01", "2026-09-07", "2026-09-14", "2026-09-21", "2026-09-28", "2026-10-05"];
+  assert.deepEqual(dateTicks(weeks, "week", 256, 64, "en-GB").map(({ label }) => label), ["Sept", "Oct"], "a cut first week");
 });
 
 test("annotations stand at their buckets, on charts of their metrics", () => {

@@ -25,12 +25,14 @@ export function dateTicks(
   const count = buckets.length;
   if (count === 0) return [];
   const most = Math.max(2, Math.floor(width / minGap));
-  const starts = (isStart: (date: IsoDate) => boolean) =>
-    buckets.map((date, index) => ({ date, index })).filter(({ date }) => isStart(date));
+  const starts = (isStart: (date: IsoDate, index: number) => boolean) =>
+    buckets.map((date, index) => ({ date, index })).filter(({ date, index }) => isStart(date, index));
   let chosen: { date: IsoDate; index: number }[] = [];
   let label = (date: IsoDate) => shortDate(date, locale);
   if (interval === "day" || interval === "week") {
-    const months = starts((date) => (interval === "day" ? date.endsWith("-01") : Number(date.slice(8)) <= 7));
+    // The first week may be cut by the range, so that the second one begins in the first seven days of the same month.
+    const isNewMonth = (date: IsoDate, index: number) => Number(date.slice(8)) <= 7 && date.slice(0, 7) !== buckets[index - 1]?.slice(0, 7);
+    const months = starts((date, index) => (interval === "day" ? date.endsWith("-01") : isNewMonth(date, index)));
     if (count <= most) chosen = starts(() => true);
     else if (interval === "day" && count <= 62) chosen = starts((date) => new Date(date).getUTCDay() === 1);
     else [chosen, label] = [months, (date) => monthLabel(`${date.slice(0, 8)}01`, locale)];
