@@ -1,6 +1,7 @@
 //! Corrections: requests to put recorded values right, checked against the record, shown before they are written, and written as
 //! revisions beside it. Redactions, which are the one exception: they also change the record.
 
+mod known_day;
 mod loss;
 mod metadata;
 mod plan;
@@ -9,6 +10,7 @@ mod request;
 mod restate;
 mod rules;
 mod subject;
+mod take_back;
 
 use std::sync::Arc;
 

@@ -6,6 +6,7 @@ use jiff::{ToSpan, civil::Date};
 use serde_json::{Map, Value};
 
 use super::{
+    known_day::{KnownDay, known_days},
     metadata::checked,
     request::{
         CorrectionError, CorrectionProblem, CorrectionRequest, MAX_CORRECTIONS, RequestedChange,
@@ -13,20 +14,16 @@ use super::{
     },
     rules::{Rules, without_made},
     subject::Subjects,
+    take_back::{after_taking_back, revisions_of},
 };
 use crate::{
     collect::Context,
     metric::{Decimal, MetricKey, has_value},
-    store::{
-        AskedMetric, RecordedDay, Revision, RevisionEffect, RevisionFilter, SeriesQuestion, StoreError,
-        ValuesAsked,
-    },
+    store::{RecordedDay, RevisionEffect, StoreError},
 };
 
 /// The longest metadata that the store accepts, in bytes.
 const MAX_METADATA_BYTES: usize = 1024 * 1024;
-/// The most revisions of one day that are read.
-const MAX_REVISIONS: i64 = 10_000;
 /// The most days whose records and values in force are read at once. Each of both may have a mebibyte of metadata.
 const DAYS_AT_ONCE: i32 = 31;
 
@@ -65,30 +62,18 @@ struct NamedCorrection {
     correction: RequestedCorrection,
 }
 
-/// A recorded day that a request is about.
-struct KnownDay {
-    recorded: RecordedDay,
-    /// `None` where the value was withdrawn.
-    in_force: Option<RecordedDay>,
-    /// The number of its last revision, or 0.
-    last_revision: i32,
-}
-
-impl KnownDay {
-    /// The value in force; where it was withdrawn, the value of the record.
-    fn basis(&self) -> &RecordedDay {
-        self.in_force.as_ref().unwrap_or(&self.recorded)
-    }
-}
-
-/// What becomes of a correction.
-enum CorrectionOutcome {
-    Changes(Box<PlannedCorrection>),
-    /// It asks for what is in force.
-    Unchanged,
+/// Why a correction cannot be made.
+enum CorrectionRefusal {
     Wrong(String),
     /// Another correction of its day was made after the requester looked at it.
     Outdated(String),
+    Store(StoreError),
+}
+
+impl From<StoreError> for CorrectionRefusal {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
 }
 
 /// Compares the corrections with the values in force. Nothing is written.
@@ -101,33 +86,20 @@ pub async fn plan(context: &Context, request: CorrectionRequest) -> Result<Corre
         return Err(CorrectionError::Count(request.corrections.len()));
     }
     let subjects = Subjects::load(context).await?;
-    let mut problems = Vec::new();
-    let mut seen = HashSet::new();
-    let mut named = Vec::new();
-    for (place, correction) in request.corrections.into_iter().enumerate() {
-        let metric = subjects.named_by(&correction).and_then(|key| {
-            match seen.insert((key.clone(), correction.date)) {
-                true => Ok(key),
-                false => Err(format!("`{}` of {} is corrected twice", key.category, correction.date)),
-            }
-        });
-        match metric {
-            Ok(key) => named.push(NamedCorrection { place, key, correction }),
-            Err(message) => problems.push(CorrectionProblem { place, message }),
-        }
-    }
-    named.sort_by(|one, other| (&one.key, one.correction.date).cmp(&(&other.key, other.correction.date)));
+    let (named, mut problems) = named(&subjects, request.corrections);
     let (mut changes, mut unchanged, mut outdated) = (Vec::new(), 0, Vec::new());
     for window in windows(&named) {
-        let known = known_days(context, window).await?;
+        let (Some(first), Some(last)) = (window.first(), window.last()) else { continue };
+        let known = known_days(context, &first.key, first.correction.date, last.correction.date).await?;
         for named in window {
-            match outcome(context, &subjects, &known, named).await? {
-                CorrectionOutcome::Changes(change) => changes.push((named.place, *change)),
-                CorrectionOutcome::Unchanged => unchanged += 1,
-                CorrectionOutcome::Wrong(message) => {
+            match planned(context, &subjects, &known, named).await {
+                Ok(Some(change)) => changes.push((named.place, change)),
+                Ok(None) => unchanged += 1,
+                Err(CorrectionRefusal::Wrong(message)) => {
                     problems.push(CorrectionProblem { place: named.place, message })
                 }
-                CorrectionOutcome::Outdated(message) => outdated.push(message),
+                Err(CorrectionRefusal::Outdated(message)) => outdated.push(message),
+                Err(CorrectionRefusal::Store(error)) => return Err(error.into()),
             }
         }
     }
@@ -143,6 +115,29 @@ pub async fn plan(context: &Context, request: CorrectionRequest) -> Result<Corre
     Ok(CorrectionPlan { reason, changes, unchanged })
 }
 
+/// The corrections in the order of their metrics and days, and what is wrong with those that name no metric or a day twice.
+fn named(
+    subjects: &Subjects,
+    corrections: Vec<RequestedCorrection>,
+) -> (Vec<NamedCorrection>, Vec<CorrectionProblem>) {
+    let (mut named, mut problems) = (Vec::new(), Vec::new());
+    let mut seen = HashSet::new();
+    for (place, correction) in corrections.into_iter().enumerate() {
+        let metric = subjects.named_by(&correction).and_then(|key| {
+            match seen.insert((key.clone(), correction.date)) {
+                true => Ok(key),
+                false => Err(format!("`{}` of {} is corrected twice", key.category, correction.date)),
+            }
+        });
+        match metric {
+            Ok(key) => named.push(NamedCorrection { place, key, correction }),
+            Err(message) => problems.push(CorrectionProblem { place, message }),
+        }
+    }
+    named.sort_by(|one, other| (&one.key, one.correction.date).cmp(&(&other.key, other.correction.date)));
+    (named, problems)
+}
+
 /// The corrections, which are ordered by metric and day, in groups of which each is of one metric and of days that are read at once.
 fn windows(named: &[NamedCorrection]) -> impl Iterator<Item = &[NamedCorrection]> {
     let mut rest = named;
@@ -156,25 +151,18 @@ fn windows(named: &[NamedCorrection]) -> impl Iterator<Item = &[NamedCorrection]
     })
 }
 
-/// Compares a correction with what is in force.
-async fn outcome(
+/// Compares a correction with what is in force: `None` if it asks for that.
+async fn planned(
     context: &Context,
     subjects: &Subjects,
     known: &BTreeMap<Date, KnownDay>,
     NamedCorrection { key, correction, .. }: &NamedCorrection,
-) -> Result<CorrectionOutcome, StoreError> {
+) -> Result<Option<PlannedCorrection>, CorrectionRefusal> {
     let RequestedCorrection { date, change, after_revision, .. } = correction;
-    let Some(day) = known.get(date) else {
-        let others = subjects.other_types(key).map_or_else(String::new, |types| {
-            format!("; a metric of this name and the type {types} was recorded too, so name the type if you mean that metric")
-        });
-        return Ok(CorrectionOutcome::Wrong(format!(
-            "`{}` has no record of {date} that could be corrected: collect or backfill the day{others}",
-            key.category
-        )));
-    };
+    let day =
+        known.get(date).ok_or_else(|| CorrectionRefusal::Wrong(without_record(subjects, key, *date)))?;
     if after_revision.is_some_and(|seen| seen != day.last_revision) {
-        return Ok(CorrectionOutcome::Outdated(format!(
+        return Err(CorrectionRefusal::Outdated(format!(
             "`{}` of {date} was corrected after you looked at it: its last revision is {}",
             key.category, day.last_revision
         )));
@@ -194,14 +182,9 @@ async fn outcome(
             })
         }
     };
-    let (effect, after) = match effect {
-        Ok(Some(effect)) => effect,
-        Ok(None) => return Ok(CorrectionOutcome::Unchanged),
-        Err(problem) => {
-            return Ok(CorrectionOutcome::Wrong(format!("`{}` of {date}: {problem}", key.category)));
-        }
-    };
-    Ok(CorrectionOutcome::Changes(Box::new(PlannedCorrection {
+    let effect = effect
+        .map_err(|problem| CorrectionRefusal::Wrong(format!("`{}` of {date}: {problem}", key.category)))?;
+    Ok(effect.map(|(effect, after)| PlannedCorrection {
         key: key.clone(),
         date: *date,
         definition_version: restated_under(day, &effect),
@@ -210,7 +193,17 @@ async fn outcome(
         before: day.in_force.as_ref().and_then(|before| day_as_read(key, before)),
         after,
         last_revision: day.last_revision,
-    })))
+    }))
+}
+
+fn without_record(subjects: &Subjects, key: &MetricKey, date: Date) -> String {
+    let others = subjects.other_types(key).map_or_else(String::new, |types| {
+        format!("; a metric of this name and the type {types} was recorded too, so name the type if you mean that metric")
+    });
+    format!(
+        "`{}` has no record of {date} that could be corrected: collect or backfill the day{others}",
+        key.category
+    )
 }
 
 /// The revision to another value, and the value as readers show it afterwards; `None` where this value is in force already. If the value
@@ -275,82 +268,6 @@ fn corrected(
         true => Ok(metadata),
         false => Err(format!("its metadata have {bytes} bytes; the limit is {MAX_METADATA_BYTES}")),
     }
-}
-
-/// The revisions of a day, the newest first.
-async fn revisions_of(context: &Context, key: &MetricKey, date: Date) -> Result<Vec<Revision>, StoreError> {
-    let filter = RevisionFilter {
-        from: Some(date),
-        to: Some(date),
-        categories: vec![key.category.clone()],
-        limit: MAX_REVISIONS,
-        ..RevisionFilter::default()
-    };
-    let mut revisions = context.tenant.store.revisions(&filter).await?;
-    revisions.retain(|revision| revision.key == *key);
-    revisions.sort_by_key(|revision| std::cmp::Reverse(revision.revision));
-    Ok(revisions)
-}
-
-/// What is in force after the revision `number` is taken back: `None` is the record.
-fn after_taking_back(revisions: &[Revision], number: i32) -> Result<Option<&RevisionEffect>, String> {
-    let taken_back = |revision: &Revision| {
-        revisions
-            .iter()
-            .any(|other| other.effect == RevisionEffect::Reversal { takes_back: revision.revision })
-    };
-    let Some(found) = revisions.iter().find(|revision| revision.revision == number) else {
-        return Err(format!("it has no revision {number}; `daymark corrections` lists them"));
-    };
-    if let RevisionEffect::Reversal { takes_back } = found.effect {
-        return Err(format!(
-            "revision {number} takes back revision {takes_back}, and cannot be taken back itself: correct the day again"
-        ));
-    }
-    if taken_back(found) {
-        return Err(format!("revision {number} was taken back already"));
-    }
-    let next = revisions.iter().find(|revision| {
-        revision.revision != number
-            && !matches!(revision.effect, RevisionEffect::Reversal { .. })
-            && !taken_back(revision)
-    });
-    Ok(next.map(|revision| &revision.effect))
-}
-
-/// The recorded days that the corrections of a window are of.
-async fn known_days(
-    context: &Context,
-    window: &[NamedCorrection],
-) -> Result<BTreeMap<Date, KnownDay>, StoreError> {
-    let (Some(first), Some(last)) = (window.first(), window.last()) else { return Ok(BTreeMap::new()) };
-    let (key, from, to) = (&first.key, first.correction.date, last.correction.date);
-    // The numbers are read first: a revision that comes after them makes the write of its day a conflict.
-    let revisions = context.tenant.store.last_revisions(key, from, to).await?;
-    let recorded = read(context, key, (from, to), true).await?;
-    let mut in_force = read(context, key, (from, to), false).await?;
-    let known = recorded.into_iter().map(|(date, recorded)| {
-        let last_revision = revisions.get(&date).map_or(0, |last| last.number);
-        (date, KnownDay { recorded, in_force: in_force.remove(&date), last_revision })
-    });
-    Ok(known.collect())
-}
-
-async fn read(
-    context: &Context,
-    key: &MetricKey,
-    (from, to): (Date, Date),
-    as_recorded: bool,
-) -> Result<BTreeMap<Date, RecordedDay>, StoreError> {
-    let question = SeriesQuestion {
-        from,
-        to,
-        metrics: vec![AskedMetric { key: key.clone(), metadata: true, judgement: false }],
-        values: ValuesAsked { as_recorded, as_of: None },
-    };
-    let series = context.tenant.store.series_days(&question).await?;
-    let days = series.into_iter().flat_map(|series| series.recorded);
-    Ok(days.map(|day| (day.date, day)).collect())
 }
 
 #[cfg(test)]
