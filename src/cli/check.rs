@@ -17,6 +17,7 @@ use crate::{
     database::FaultClass,
     definitions::{CheckReport, CheckScope, check_cron, check_functions, source_warnings},
     delivery,
+    metric::Definition,
     pluralize::pluralize,
 };
 
@@ -100,31 +101,10 @@ async fn find(config: Config, mut findings: Vec<Finding>, mut scope: CheckScope)
     config.settings.retry.retries = 0;
     let app = App::new(config, Arc::new(SystemClock));
     findings.extend(app.config.derived_warnings());
-    let mut definitions = Vec::new();
-    let mut unresolved = None;
-    if scope.platform {
-        match crate::definitions::resolve(&app.context, &app.config).await {
-            Ok(resolved) => {
-                scope.resolved = !resolved.has_errors() && !resolved.lacks_a_privilege();
-                findings.extend(resolved.findings);
-                definitions = resolved.definitions;
-                // If the platform fails here, the check of the metrics below reports it.
-                let warnings = source_warnings(&app.context, &app.config, &definitions).await;
-                findings.extend(warnings.unwrap_or_default());
-            }
-            Err(error) => {
-                // If the platform cannot be reached, it is not asked a second time: each attempt may take until its time limit.
-                let is_away = error.fault().is_some_and(|fault| fault.class == FaultClass::Unreachable);
-                scope.platform = !is_away;
-                unresolved = Some(match &error {
-                    CollectError::Platform { location, fault } => {
-                        Finding::error("platform", format!("{location}: {fault}")).hint(advice(fault))
-                    }
-                    error => Finding::error("platform", error.to_string()),
-                });
-            }
-        }
-    }
+    let (definitions, unresolved) = match scope.platform {
+        true => resolve(&app, &mut scope, &mut findings).await,
+        false => (Vec::new(), None),
+    };
     let is_platform_away = unresolved.is_some() && !scope.platform;
     let resolved = scope.platform && unresolved.is_none();
     let CheckReport { findings: checked, made_through_api } =
@@ -132,13 +112,7 @@ async fn find(config: Config, mut findings: Vec<Finding>, mut scope: CheckScope)
     let metrics = definitions.len() + made_through_api;
     // If there are errors, the missing metrics have been reported already.
     if metrics == 0 && resolved && !findings.iter().any(Finding::is_error) {
-        let message = match app.config.settings.preset {
-            Preset::None => "no metric is configured, and there is no preset",
-            _ => "no metric is configured, and the preset recognises none of the platform's tables",
-        };
-        let hint =
-            "declare sources and metrics in daymark.toml; `daymark init` writes a first version of the file";
-        findings.push(Finding::error("configuration", message).hint(hint));
+        findings.push(no_metric(&app));
     }
     // The check reports an unreachable platform too, with a hint, so that finding replaces this one.
     let is_reported = checked.iter().any(|finding| finding.place == "platform");
@@ -157,6 +131,45 @@ async fn find(config: Config, mut findings: Vec<Finding>, mut scope: CheckScope)
         findings.extend(check_cron(&app.context).await);
     }
     (findings, metrics)
+}
+
+/// Resolves the definitions. If they cannot be resolved, the finding that says why is returned too; if the platform cannot be
+/// reached, the scope is then without it, because each attempt may take until its time limit.
+async fn resolve(
+    app: &App,
+    scope: &mut CheckScope,
+    findings: &mut Vec<Finding>,
+) -> (Vec<Definition>, Option<Finding>) {
+    match crate::definitions::resolve(&app.context, &app.config).await {
+        Ok(resolved) => {
+            scope.resolved = !resolved.has_errors() && !resolved.lacks_a_privilege();
+            findings.extend(resolved.findings);
+            // If the platform fails here, the check of the metrics reports it.
+            let warnings = source_warnings(&app.context, &app.config, &resolved.definitions).await;
+            findings.extend(warnings.unwrap_or_default());
+            (resolved.definitions, None)
+        }
+        Err(error) => {
+            scope.platform = error.fault().is_none_or(|fault| fault.class != FaultClass::Unreachable);
+            let finding = match &error {
+                CollectError::Platform { location, fault } => {
+                    Finding::error("platform", format!("{location}: {fault}")).hint(advice(fault))
+                }
+                error => Finding::error("platform", error.to_string()),
+            };
+            (Vec::new(), Some(finding))
+        }
+    }
+}
+
+fn no_metric(app: &App) -> Finding {
+    let message = match app.config.settings.preset {
+        Preset::None => "no metric is configured, and there is no preset",
+        _ => "no metric is configured, and the preset recognises none of the platform's tables",
+    };
+    let hint =
+        "declare sources and metrics in daymark.toml; `daymark init` writes a first version of the file";
+    Finding::error("configuration", message).hint(hint)
 }
 
 /// Derived metrics that are not shown, because a metric of the store has their name.

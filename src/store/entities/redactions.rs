@@ -151,14 +151,9 @@ async fn replace<S: SqlRedactions>(
     session.execute(&insert).await?;
     let metrics: Vec<_> = places.metrics.iter().map(RedactedMetric::key).collect();
     for key in &metrics {
+        let (id, reason, author) = (Uuid::new_v4(), new.reason.clone(), new.author.clone());
         let revisions = revisions_without(store, session, &sought, key).await?;
-        let batch = RevisionBatch {
-            id: Uuid::new_v4(),
-            reason: new.reason.clone(),
-            author: new.author.clone(),
-            made_at: new.made_at,
-            revisions,
-        };
+        let batch = RevisionBatch { id, reason, author, made_at: new.made_at, revisions };
         insert_batch(store, session, &batch).await?;
     }
     let begun = store.begin_redacting(session).await?;
