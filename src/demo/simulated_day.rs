@@ -24,13 +24,8 @@ impl SimulatedDay<'_> {
 
     /// Deletes about `mean` of the rows that were created today.
     pub async fn delete_same_day(&mut self, table: &str, mean: f64) -> Result<(), sqlx::Error> {
-        let todays = format!("SELECT json_group_array(id ORDER BY id) FROM {table} WHERE created_at >= ?");
-        let Json(mut todays): Json<Vec<i64>> = sqlx::query_scalar(AssertSqlSafe(todays))
-            .bind(self.day.to_string())
-            .fetch_one(&mut *self.connection)
-            .await?;
-        self.random.shuffle(&mut todays);
-        todays.truncate(round(self.random, mean));
+        let todays = self.ids(table, "created_at >= ?1").await?;
+        let todays = self.some_of(todays, mean);
         self.delete_ids(table, &todays).await
     }
 
@@ -50,11 +45,14 @@ impl SimulatedDay<'_> {
         Ok(())
     }
 
-    /// The ids that a query of one JSON array returns; a `?` in it is the day.
-    pub async fn ids(&mut self, sql: &'static str) -> Result<Vec<i64>, sqlx::Error> {
-        let ids: Json<Vec<i64>> =
-            sqlx::query_scalar(sql).bind(self.day.to_string()).fetch_one(&mut *self.connection).await?;
-        Ok(ids.0)
+    /// The ids of the rows that meet the condition, in which `?1` is the day.
+    pub async fn ids(&mut self, table: &str, condition: &str) -> Result<Vec<i64>, sqlx::Error> {
+        let sql = format!(
+            "SELECT json_group_array(id ORDER BY id) FROM {table} WHERE ?1 IS NOT NULL AND ({condition})"
+        );
+        let select = sqlx::query_scalar(AssertSqlSafe(sql)).bind(self.day.to_string());
+        let Json(ids): Json<Vec<i64>> = select.fetch_one(&mut *self.connection).await?;
+        Ok(ids)
     }
 
     /// The last id that the table gave, also to a row that is deleted; 0 for none.

@@ -91,8 +91,7 @@ struct CommunityDay<'a> {
 
 impl<'a> CommunityDay<'a> {
     async fn begin(mut day: SimulatedDay<'a>) -> Result<Self, sqlx::Error> {
-        let members =
-            day.ids("SELECT json_group_array(id ORDER BY id) FROM profiles WHERE ? IS NOT NULL").await?;
+        let members = day.ids("profiles", "TRUE").await?;
         let (eager, casual) = members.into_iter().partition(|id| id % 5 == 0);
         Ok(Self { day, eager, casual })
     }

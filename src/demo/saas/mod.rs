@@ -57,8 +57,7 @@ mod change_rate {
 
 /// Simulates one day, and returns the rows that were created on it.
 pub async fn live(mut day: SimulatedDay<'_>) -> Result<RowCounts, sqlx::Error> {
-    let accounts =
-        day.ids("SELECT json_group_array(id ORDER BY id) FROM accounts WHERE ? IS NOT NULL").await?;
+    let accounts = day.ids("accounts", "TRUE").await?;
     let signed_up = sign_up(&mut day).await?;
     let seats = invite(&mut day, &accounts).await?;
     activate(&mut day).await?;
@@ -97,9 +96,8 @@ async fn invite(day: &mut SimulatedDay<'_>, accounts: &[i64]) -> Result<u64, sql
 
 /// Activates some of the accounts of the last days.
 async fn activate(day: &mut SimulatedDay<'_>) -> Result<(), sqlx::Error> {
-    let new = "SELECT json_group_array(id ORDER BY id) FROM accounts
-        WHERE activated_at IS NULL AND created_at >= date(?1, '-7 days') AND created_at < ?1";
-    let new = day.ids(new).await?;
+    let is_new = "activated_at IS NULL AND created_at >= date(?1, '-7 days') AND created_at < ?1";
+    let new = day.ids("accounts", is_new).await?;
     let mean = new.len() as f64 * change_rate::ACTIVATED;
     let rows = day.some_of(new, mean);
     let rows = rows.into_iter().map(|id| json!([id, day.moment()])).collect();
@@ -112,9 +110,9 @@ async fn activate(day: &mut SimulatedDay<'_>) -> Result<(), sqlx::Error> {
 }
 
 async fn subscribe(day: &mut SimulatedDay<'_>) -> Result<u64, sqlx::Error> {
-    let ready = "SELECT json_group_array(id ORDER BY id) FROM accounts WHERE activated_at < ? AND NOT EXISTS
+    let is_ready = "activated_at < ?1 AND NOT EXISTS
         (SELECT 1 FROM subscriptions WHERE account_id = accounts.id AND cancelled_at IS NULL)";
-    let ready = day.ids(ready).await?;
+    let ready = day.ids("accounts", is_ready).await?;
     let mean = ready.len() as f64 * change_rate::SUBSCRIBED * day.activity_level;
     let rows = day.some_of(ready, mean).into_iter();
     let rows = rows.map(|id| json!([id, 1 + skewed_index(day.random, 3), day.moment()])).collect();
@@ -127,27 +125,29 @@ async fn subscribe(day: &mut SimulatedDay<'_>) -> Result<u64, sqlx::Error> {
 
 /// Cancels subscriptions, takes back seats, and deletes accounts that have no subscription.
 async fn end(day: &mut SimulatedDay<'_>) -> Result<(), sqlx::Error> {
-    for (open, rate, change) in [
+    for (table, is_open, rate, change) in [
         (
-            "SELECT json_group_array(id ORDER BY id) FROM subscriptions WHERE cancelled_at IS NULL AND created_at < ?",
+            "subscriptions",
+            "cancelled_at IS NULL AND created_at < ?1",
             change_rate::CANCELLED,
             "UPDATE subscriptions SET cancelled_at = changed.value->>1 FROM json_each(?) AS changed WHERE subscriptions.id = changed.value->>0",
         ),
         (
-            "SELECT json_group_array(id ORDER BY id) FROM seats WHERE revoked_at IS NULL AND created_at < ?",
+            "seats",
+            "revoked_at IS NULL AND created_at < ?1",
             change_rate::REVOKED,
             "UPDATE seats SET revoked_at = changed.value->>1 FROM json_each(?) AS changed WHERE seats.id = changed.value->>0",
         ),
     ] {
-        let open = day.ids(open).await?;
+        let open = day.ids(table, is_open).await?;
         let mean = open.len() as f64 * rate;
         let rows = day.some_of(open, mean);
         let rows = rows.into_iter().map(|id| json!([id, day.moment()])).collect();
         day.insert(change, rows).await?;
     }
-    let idle = "SELECT json_group_array(id ORDER BY id) FROM accounts WHERE created_at < ?
-        AND NOT EXISTS (SELECT 1 FROM subscriptions WHERE account_id = accounts.id)";
-    let idle = day.ids(idle).await?;
+    let is_idle =
+        "created_at < ?1 AND NOT EXISTS (SELECT 1 FROM subscriptions WHERE account_id = accounts.id)";
+    let idle = day.ids("accounts", is_idle).await?;
     let mean = idle.len() as f64 * change_rate::LEFT;
     let leaving = day.some_of(idle, mean);
     day.delete_ids("accounts", &leaving).await

@@ -50,8 +50,7 @@ const LEAVING: f64 = 0.05;
 
 /// Simulates one day, and returns the rows that were created on it.
 pub async fn live(mut day: SimulatedDay<'_>) -> Result<RowCounts, sqlx::Error> {
-    let customers =
-        day.ids("SELECT json_group_array(id ORDER BY id) FROM customers WHERE ? IS NOT NULL").await?;
+    let customers = day.ids("customers", "TRUE").await?;
     let signed_up = sign_up(&mut day).await?;
     if customers.is_empty() {
         return Ok(RowCounts::of_tables([("customers", signed_up)]));
@@ -78,8 +77,7 @@ async fn sign_up(day: &mut SimulatedDay<'_>) -> Result<u64, sqlx::Error> {
 }
 
 async fn order(day: &mut SimulatedDay<'_>, customers: &[i64]) -> Result<u64, sqlx::Error> {
-    let products =
-        day.ids("SELECT json_group_array(id ORDER BY id) FROM products WHERE ? IS NOT NULL").await?;
+    let products = day.ids("products", "TRUE").await?;
     let first = day.last_id("orders").await? + 1;
     let number = day.number(ORDERS);
     let (mut orders, mut items) = (Vec::new(), Vec::new());
@@ -110,10 +108,9 @@ async fn order(day: &mut SimulatedDay<'_>, customers: &[i64]) -> Result<u64, sql
 
 /// Gives back about `mean` orders of the last days, half of them in part.
 async fn refund(day: &mut SimulatedDay<'_>, mean: f64) -> Result<u64, sqlx::Error> {
-    let recent =
-        "SELECT json_group_array(id ORDER BY id) FROM orders WHERE created_at >= date(?1, '-14 days')
-        AND created_at < ?1 AND NOT EXISTS (SELECT 1 FROM refunds WHERE order_id = orders.id)";
-    let recent = day.ids(recent).await?;
+    let is_recent = "created_at >= date(?1, '-14 days') AND created_at < ?1
+        AND NOT EXISTS (SELECT 1 FROM refunds WHERE order_id = orders.id)";
+    let recent = day.ids("orders", is_recent).await?;
     let rows = day.some_of(recent, mean);
     let rows = rows.into_iter().map(|order| json!([order, day.random.i64(1..=2), day.moment()])).collect();
     day.insert(
