@@ -33,71 +33,16 @@ pub enum Exit {
 impl Exit {
     /// The code for an error that ended the program.
     pub fn of(error: &anyhow::Error) -> Self {
-        if error.downcast_ref::<ConfigProblems>().is_some() {
-            return Self::Usage;
+        match is_mistake(error) {
+            Some(true) => Self::Usage,
+            Some(false) => Self::Failed,
+            None => collect_error(error).map_or(Self::Failed, Self::of_collecting),
         }
-        if let Some(error) = error.downcast_ref::<KeyError>() {
-            return match error {
-                KeyError::Store(_) | KeyError::Random(_) => Self::Failed,
-                _ => Self::Usage,
-            };
-        }
-        if let Some(error) = error.downcast_ref::<SilenceError>() {
-            return if matches!(error, SilenceError::Store(_)) { Self::Failed } else { Self::Usage };
-        }
-        if let Some(error) = error.downcast_ref::<PauseError>() {
-            return if matches!(error, PauseError::Store(_)) { Self::Failed } else { Self::Usage };
-        }
-        if let Some(error) = error.downcast_ref::<AnnotationError>() {
-            return if matches!(error, AnnotationError::Store(_)) { Self::Failed } else { Self::Usage };
-        }
-        match error.downcast_ref::<RedactError>() {
-            Some(
-                RedactError::Label
-                | RedactError::Placeholder
-                | RedactError::Rest
-                | RedactError::Member
-                | RedactError::NamedByReason
-                | RedactError::Correction(_),
-            ) => return Self::Usage,
-            Some(_) => return Self::Failed,
-            None => {}
-        }
-        match error.downcast_ref::<RestateError>() {
-            Some(RestateError::NotReconstructible(_) | RestateError::NoRecord(..)) => return Self::Usage,
-            Some(RestateError::Correction(CorrectionError::Reason)) => return Self::Usage,
-            _ => {}
-        }
-        if let Some(error) = error.downcast_ref::<CorrectionError>() {
-            return if matches!(error, CorrectionError::Store(_)) { Self::Failed } else { Self::Usage };
-        }
-        if let Some(FunctionsError::OtherDatabase { .. }) = error.downcast_ref::<FunctionsError>() {
-            return Self::Usage;
-        }
-        let collecting = match error.downcast_ref::<QueryError>() {
-            Some(QueryError::InvalidParameters(_) | QueryError::Refused(_) | QueryError::UnknownRun(_)) => {
-                return Self::Usage;
-            }
-            Some(QueryError::Collect(error)) => Some(error),
-            _ if let Some(RestateError::Collect(error)) = error.downcast_ref::<RestateError>() => Some(error),
-            _ => match (error.downcast_ref::<FunctionsError>(), error.downcast_ref::<DefineError>()) {
-                (Some(FunctionsError::Collect(error)), _) | (_, Some(DefineError::Collect(error))) => {
-                    Some(error)
-                }
-                (_, Some(_)) => return Self::Usage,
-                _ => error.downcast_ref::<CollectError>(),
-            },
-        };
-        collecting.map_or(Self::Failed, Self::of_collecting)
     }
 
     /// Whether the command ended because the tenant has no metric.
     pub fn is_of_no_definitions(error: &anyhow::Error) -> bool {
-        let collecting = match (error.downcast_ref::<QueryError>(), error.downcast_ref::<RestateError>()) {
-            (Some(QueryError::Collect(error)), _) | (_, Some(RestateError::Collect(error))) => Some(error),
-            _ => error.downcast_ref::<CollectError>(),
-        };
-        matches!(collecting, Some(CollectError::NoDefinitions))
+        matches!(collect_error(error), Some(CollectError::NoDefinitions))
     }
 
     fn of_collecting(error: &CollectError) -> Self {
@@ -122,5 +67,56 @@ impl Exit {
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)
+    }
+}
+
+/// Whether the error is a mistake of the user; `None` where that depends on an error within it.
+fn is_mistake(error: &anyhow::Error) -> Option<bool> {
+    if error.is::<ConfigProblems>() {
+        return Some(true);
+    }
+    if let Some(error) = error.downcast_ref::<KeyError>() {
+        return Some(!matches!(error, KeyError::Store(_) | KeyError::Random(_)));
+    }
+    if let Some(error) = error.downcast_ref::<SilenceError>() {
+        return Some(!matches!(error, SilenceError::Store(_)));
+    }
+    if let Some(error) = error.downcast_ref::<PauseError>() {
+        return Some(!matches!(error, PauseError::Store(_)));
+    }
+    if let Some(error) = error.downcast_ref::<AnnotationError>() {
+        return Some(!matches!(error, AnnotationError::Store(_)));
+    }
+    if let Some(error) = error.downcast_ref::<CorrectionError>() {
+        return Some(!matches!(error, CorrectionError::Store(_)));
+    }
+    if let Some(error) = error.downcast_ref::<RedactError>() {
+        use RedactError::{Correction, Label, Member, NamedByReason, Placeholder, Rest};
+        return Some(matches!(error, Label | Placeholder | Rest | Member | NamedByReason | Correction(_)));
+    }
+    let is_mistake = match (error.downcast_ref::<RestateError>(), error.downcast_ref::<QueryError>()) {
+        (Some(RestateError::NotReconstructible(_) | RestateError::NoRecord(..)), _)
+        | (Some(RestateError::Correction(CorrectionError::Reason)), _)
+        | (_, Some(QueryError::InvalidParameters(_) | QueryError::Refused(_) | QueryError::UnknownRun(_))) => {
+            true
+        }
+        _ => match error.downcast_ref::<DefineError>() {
+            Some(error) => !matches!(error, DefineError::Collect(_)),
+            None => {
+                matches!(error.downcast_ref::<FunctionsError>(), Some(FunctionsError::OtherDatabase { .. }))
+            }
+        },
+    };
+    is_mistake.then_some(true)
+}
+
+/// The error of a collection that the error is, or has within it.
+fn collect_error(error: &anyhow::Error) -> Option<&CollectError> {
+    match (error.downcast_ref::<QueryError>(), error.downcast_ref::<RestateError>()) {
+        (Some(QueryError::Collect(error)), _) | (_, Some(RestateError::Collect(error))) => Some(error),
+        _ => match (error.downcast_ref::<FunctionsError>(), error.downcast_ref::<DefineError>()) {
+            (Some(FunctionsError::Collect(error)), _) | (_, Some(DefineError::Collect(error))) => Some(error),
+            _ => error.downcast_ref(),
+        },
     }
 }
