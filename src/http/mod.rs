@@ -28,6 +28,7 @@ mod router;
 mod server;
 mod service;
 mod store_turns;
+mod uncached;
 
 pub use crate::jobs::MAX_RUNNING;
 pub use docs::openapi_json;

@@ -1,17 +1,15 @@
 //! `GET /api/v1/alerts/deliveries`: notifications and the attempts to deliver them.
 
-use axum::{
-    Json,
-    extract::State,
-    http::header,
-    response::{IntoResponse, Response},
-};
+use axum::extract::State;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::error_responses::ErrorResponses;
 use crate::{
-    http::{middleware::scopes::MaySeeLog, parameters::Parameters, problem::Problem, service::Shared},
+    http::{
+        middleware::scopes::MaySeeLog, parameters::Parameters, problem::Problem, service::Shared,
+        uncached::Uncached,
+    },
     query::{self, DeliveriesQuery, DeliveriesResponse},
 };
 
@@ -36,8 +34,8 @@ pub async fn alert_deliveries(
     State(service): State<Shared>,
     _: MaySeeLog,
     Parameters(parameters): Parameters<DeliveriesParameters>,
-) -> Result<Response, Problem> {
+) -> Result<Uncached<DeliveriesResponse>, Problem> {
     let question = DeliveriesQuery::parse(parameters.channel, parameters.limit.as_deref())?;
     let answer = query::deliveries(&service.context, &question).await?;
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+    Ok(Uncached(answer))
 }

@@ -1,11 +1,6 @@
 //! `GET /api/v1/alerts`, and silencing them.
 
-use axum::{
-    Json,
-    extract::State,
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use axum::{Json, extract::State, http::StatusCode};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -25,6 +20,7 @@ use crate::{
         parameters::Parameters,
         problem::{InvalidParameter, Problem},
         service::Shared,
+        uncached::Uncached,
     },
     query::{self, AlertsResponse, SilenceEntry},
     store::Trigger,
@@ -65,11 +61,11 @@ pub async fn list_alerts(
     State(service): State<Shared>,
     _: MaySeeLog,
     _: Parameters<NoQuery>,
-) -> Result<Response, Problem> {
+) -> Result<Uncached<AlertsResponse>, Problem> {
     let declared = &service.config.declarations;
     let channels: Vec<_> = declared.channels.iter().map(|channel| channel.name.clone()).collect();
     let answer = query::alerts(&service.context, &declared.alerts, &channels).await?;
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+    Ok(Uncached(answer))
 }
 
 /// Silence an alert
@@ -88,14 +84,14 @@ pub async fn silence_alerts(
     MayCollect(principal): MayCollect,
     _: Parameters<NoQuery>,
     JsonBody(request): JsonBody<SilenceRequest>,
-) -> Result<Response, Problem> {
+) -> Result<(StatusCode, Json<SilenceEntry>), Problem> {
     let context = service.context.started_by(Trigger::Api, &principal.subject);
     let (rules, rule) = (&service.config.declarations.alerts, request.rule.as_deref());
     // A request without an end was refused when its body was read.
     let until = request.until.unwrap_or(Timestamp::MIN);
     let silence = alerts::silence(&context, rules, rule, &request.reason, until).await?;
     tracing::info!(subject = &*principal.subject, rule, reason = request.reason, "alerts were silenced");
-    Ok((StatusCode::CREATED, Json(SilenceEntry::from(silence))).into_response())
+    Ok((StatusCode::CREATED, Json(SilenceEntry::from(silence))))
 }
 
 /// End a silence
@@ -112,12 +108,12 @@ pub async fn end_silence(
     MayCollect(principal): MayCollect,
     _: Parameters<NoQuery>,
     PathText(id): PathText,
-) -> Result<Response, Problem> {
+) -> Result<StatusCode, Problem> {
     let missing = || Problem::not_found("no silence with this id holds; /api/v1/alerts lists those that do");
     let id: Uuid = id.parse().map_err(|_| missing())?;
     let context = service.context.started_by(Trigger::Api, &principal.subject);
     match alerts::unsilence(&context, id).await? {
-        true => Ok(StatusCode::NO_CONTENT.into_response()),
+        true => Ok(StatusCode::NO_CONTENT),
         false => Err(missing()),
     }
 }

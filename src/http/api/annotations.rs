@@ -1,11 +1,6 @@
 //! `/api/v1/annotations`: notes on days, such as releases and incidents, which charts show.
 
-use axum::{
-    Json,
-    extract::State,
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use axum::{Json, extract::State, http::StatusCode};
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -25,6 +20,7 @@ use crate::{
         parameters::Parameters,
         problem::{InvalidParameter, Problem},
         service::Shared,
+        uncached::Uncached,
     },
     query::day,
     store::{Annotation, AnnotationText, Trigger},
@@ -117,7 +113,7 @@ pub async fn list_annotations(
     State(service): State<Shared>,
     _: MayRead,
     Parameters(parameters): Parameters<AnnotationsParameters>,
-) -> Result<Response, Problem> {
+) -> Result<Uncached<AnnotationsAnswer>, Problem> {
     let mut problems = Vec::new();
     let mut date = |parameter: &str, text: Option<String>| {
         let parsed = text.as_deref().map(day::parse).transpose();
@@ -135,7 +131,7 @@ pub async fn list_annotations(
         annotations: found.annotations.into_iter().map(AnnotationEntry::from).collect(),
         truncated: found.truncated,
     };
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+    Ok(Uncached(answer))
 }
 
 /// Annotate days
@@ -154,11 +150,11 @@ pub async fn annotate(
     MayDefine(principal): MayDefine,
     _: Parameters<NoQuery>,
     JsonBody(request): JsonBody<AnnotationRequest>,
-) -> Result<Response, Problem> {
+) -> Result<(StatusCode, Json<AnnotationEntry>), Problem> {
     let context = service.context.started_by(Trigger::Api, &principal.subject);
     let added = annotations::annotate(&context, request.content()).await?;
     service.cache.changed_here();
-    Ok((StatusCode::CREATED, Json(AnnotationEntry::from(added))).into_response())
+    Ok((StatusCode::CREATED, Json(AnnotationEntry::from(added))))
 }
 
 /// Change an annotation
@@ -178,13 +174,13 @@ pub async fn change_annotation(
     _: Parameters<NoQuery>,
     PathText(id): PathText,
     JsonBody(request): JsonBody<AnnotationRequest>,
-) -> Result<Response, Problem> {
+) -> Result<Json<AnnotationEntry>, Problem> {
     let id: Uuid = id.parse().map_err(|_| unknown_annotation())?;
     let context = service.context.started_by(Trigger::Api, &principal.subject);
     let changed = annotations::change_annotation(&context, id, request.content()).await?;
     service.cache.changed_here();
     let changed = changed.ok_or_else(unknown_annotation)?;
-    Ok(Json(AnnotationEntry::from(changed)).into_response())
+    Ok(Json(AnnotationEntry::from(changed)))
 }
 
 /// Delete an annotation
@@ -202,14 +198,14 @@ pub async fn delete_annotation(
     MayDefine(principal): MayDefine,
     _: Parameters<NoQuery>,
     PathText(id): PathText,
-) -> Result<Response, Problem> {
+) -> Result<StatusCode, Problem> {
     let id: Uuid = id.parse().map_err(|_| unknown_annotation())?;
     if !service.context.tenant.store.delete_annotation(id).await? {
         return Err(unknown_annotation());
     }
     service.cache.changed_here();
     tracing::info!(subject = &*principal.subject, %id, "an annotation was deleted");
-    Ok(StatusCode::NO_CONTENT.into_response())
+    Ok(StatusCode::NO_CONTENT)
 }
 
 fn unknown_annotation() -> Problem {

@@ -1,17 +1,15 @@
 //! `GET /api/v1/corrections`: the corrections of recorded values.
 
-use axum::{
-    Json,
-    extract::State,
-    http::header,
-    response::{IntoResponse, Response},
-};
+use axum::extract::State;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{comma_list::comma_list, enum_schemas, error_responses::ErrorResponses};
 use crate::{
-    http::{middleware::scopes::MayRead, parameters::Parameters, problem::Problem, service::Shared},
+    http::{
+        middleware::scopes::MayRead, parameters::Parameters, problem::Problem, service::Shared,
+        uncached::Uncached,
+    },
     query::{self, CorrectionsQuery, CorrectionsRequest, CorrectionsResponse, View, ViewRequest},
 };
 
@@ -52,7 +50,7 @@ pub async fn list_corrections(
     State(service): State<Shared>,
     _: MayRead,
     Parameters(parameters): Parameters<CorrectionsParameters>,
-) -> Result<Response, Problem> {
+) -> Result<Uncached<CorrectionsResponse>, Problem> {
     let CorrectionsParameters { from, to, category, state, basis, as_of, limit, cursor } = parameters;
     let request = ViewRequest { values: None, as_of: as_of.as_deref() };
     let catalogue = service.catalogue().await?;
@@ -61,5 +59,5 @@ pub async fn list_corrections(
     let asked = CorrectionsRequest { from, to, categories, state, basis, limit, cursor };
     let question = CorrectionsQuery::parse(&asked, &catalogue, view.values.as_of)?;
     let answer = query::corrections(&service.context, &question).await?;
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+    Ok(Uncached(answer))
 }

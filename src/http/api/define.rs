@@ -1,10 +1,8 @@
 //! `PUT` and `DELETE /api/v1/definitions/{category}`: making, changing and switching off a metric.
 
 use axum::{
-    Json,
     extract::{Path, State, rejection::PathRejection},
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
+    http::StatusCode,
 };
 use jiff::civil::Date;
 use serde::Serialize;
@@ -24,6 +22,7 @@ use crate::{
         parameters::Parameters,
         problem::{InvalidParameter, Problem},
         service::{Service, Shared},
+        uncached::Uncached,
     },
     query::{DefinitionEntry, definition_entry},
 };
@@ -82,7 +81,7 @@ pub async fn define(
     _: Parameters<NoQuery>,
     category: Result<Path<String>, PathRejection>,
     JsonBody(body): JsonBody<Map<String, Value>>,
-) -> Result<Response, Problem> {
+) -> Result<(StatusCode, Uncached<DefinedAnswer>), Problem> {
     let Path(category) = category.map_err(unreadable)?;
     guard_query(&service, &body).await?;
     // The semaphore is never closed, so this cannot fail.
@@ -97,7 +96,7 @@ pub async fn define(
         warnings: defined.warnings.into_iter().map(InvalidParameter::from).collect(),
         earlier_days: defined.earlier_meaning.map(EarlierDays::from),
     };
-    Ok((status, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+    Ok((status, Uncached(answer)))
 }
 
 /// # Errors

@@ -1,11 +1,6 @@
 //! `GET /api/v1/definitions/{category}/sql`: the statements that a collection runs for a metric.
 
-use axum::{
-    Json,
-    extract::{Path, State, rejection::PathRejection},
-    http::header,
-    response::{IntoResponse, Response},
-};
+use axum::extract::{Path, State, rejection::PathRejection};
 use jiff::civil::Date;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -13,7 +8,10 @@ use utoipa::ToSchema;
 use super::{define::unreadable, error_responses::ErrorResponses, no_query::NoQuery};
 use crate::{
     definitions,
-    http::{middleware::scopes::MayDefine, parameters::Parameters, problem::Problem, service::Shared},
+    http::{
+        middleware::scopes::MayDefine, parameters::Parameters, problem::Problem, service::Shared,
+        uncached::Uncached,
+    },
     query,
 };
 
@@ -53,7 +51,7 @@ pub async fn definition_sql(
     _: MayDefine,
     _: Parameters<NoQuery>,
     category: Result<Path<String>, PathRejection>,
-) -> Result<Response, Problem> {
+) -> Result<Uncached<SqlAnswer>, Problem> {
     let Path(category) = category.map_err(unreadable)?;
     let catalogue = service.catalogue().await?;
     let metric = query::metric(&catalogue, &category)?;
@@ -65,5 +63,5 @@ pub async fn definition_sql(
     let statements =
         statements.into_iter().map(|planned| StatementEntry { purpose: planned.purpose, sql: planned.sql });
     let answer = SqlAnswer { date, statements: statements.collect() };
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+    Ok(Uncached(answer))
 }

@@ -2,12 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{
-    Json,
-    extract::State,
-    http::header,
-    response::{IntoResponse, Response},
-};
+use axum::extract::State;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -25,6 +20,7 @@ use crate::{
         parameters::Parameters,
         problem::{InvalidParameter, Problem},
         service::Shared,
+        uncached::Uncached,
     },
     metric::Decimal,
     query::day,
@@ -128,7 +124,7 @@ pub async fn drift(
     State(service): State<Shared>,
     _: MayCollect,
     Parameters(parameters): Parameters<DriftParameters>,
-) -> Result<Response, Problem> {
+) -> Result<Uncached<DriftAnswer>, Problem> {
     let request = parameters.request()?;
     require_active(&service, "category", &request.only).await?;
     // The semaphore is never closed, so this cannot fail.
@@ -138,7 +134,7 @@ pub async fn drift(
     Arc::make_mut(&mut context.installation).freshness_wait = Duration::ZERO;
     // A client that goes away drops this future, which cancels the statement on the platform.
     let report = collect::drift(&context, &request, &CancellationToken::new()).await?;
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(DriftAnswer::from(report))).into_response())
+    Ok(Uncached(DriftAnswer::from(report)))
 }
 
 impl From<DriftReport> for DriftAnswer {

@@ -1,15 +1,13 @@
 //! `GET /api/v1/health/collection`: what an operator asks about the collection.
 
-use axum::{
-    Json,
-    extract::State,
-    http::header,
-    response::{IntoResponse, Response},
-};
+use axum::extract::State;
 
 use super::{error_responses::ErrorResponses, no_query::NoQuery};
 use crate::{
-    http::{middleware::scopes::MaySeeLog, parameters::Parameters, problem::Problem, service::Shared},
+    http::{
+        middleware::scopes::MaySeeLog, parameters::Parameters, problem::Problem, service::Shared,
+        uncached::Uncached,
+    },
     query::{self, HealthResponse, OwnQueries},
 };
 
@@ -25,8 +23,8 @@ pub async fn collection_health(
     State(service): State<Shared>,
     _: MaySeeLog,
     _: Parameters<NoQuery>,
-) -> Result<Response, Problem> {
+) -> Result<Uncached<HealthResponse>, Problem> {
     let queries = OwnQueries::Of(service.counters.query_times());
     let health = query::health(&service.context, queries).await?;
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(health)).into_response())
+    Ok(Uncached(health))
 }

@@ -26,6 +26,7 @@ use crate::{
         parameters::Parameters,
         problem::{InvalidParameter, Problem},
         service::{Service, Shared},
+        uncached::Uncached,
     },
     jobs::{JobStartError, JobState, Task},
     store::{JobKind, Trigger},
@@ -152,9 +153,9 @@ pub async fn show(
     _: MayStartJobs,
     _: Parameters<NoQuery>,
     PathText(id): PathText,
-) -> Result<Response, Problem> {
+) -> Result<Uncached<JobAnswer>, Problem> {
     let job = find(&service, &id).await?;
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(JobAnswer::from(job))).into_response())
+    Ok(Uncached(JobAnswer::from(job)))
 }
 
 /// Cancel a job

@@ -1,11 +1,6 @@
 //! `/api/v1/keys`: the API keys, for admins.
 
-use axum::{
-    Json,
-    extract::State,
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use axum::{extract::State, http::StatusCode};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -26,6 +21,7 @@ use crate::{
         parameters::Parameters,
         problem::{InvalidParameter, Problem},
         service::{Service, Shared},
+        uncached::Uncached,
     },
 };
 
@@ -113,12 +109,12 @@ pub async fn list_keys(
     State(service): State<Shared>,
     MayDefine(principal): MayDefine,
     _: Parameters<NoQuery>,
-) -> Result<Response, Problem> {
+) -> Result<Uncached<KeysAnswer>, Problem> {
     require_admin(&service, &principal).await?;
     let now = service.context.now();
     let keys = service.context.tenant.store.api_keys().await?;
     let answer = KeysAnswer { keys: keys.into_iter().map(|key| KeyEntry::new(key, now)).collect() };
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+    Ok(Uncached(answer))
 }
 
 /// Create an API key
@@ -139,7 +135,7 @@ pub async fn create_api_key(
     MayDefine(principal): MayDefine,
     _: Parameters<NoQuery>,
     JsonBody(request): JsonBody<CreateKeyRequest>,
-) -> Result<Response, Problem> {
+) -> Result<(StatusCode, Uncached<CreatedKeyAnswer>), Problem> {
     require_admin(&service, &principal).await?;
     let now = service.context.now();
     let request = request.checked(&principal)?;
@@ -152,7 +148,7 @@ pub async fn create_api_key(
         "a request made an API key"
     );
     let answer = CreatedKeyAnswer { entry: KeyEntry::new(key, now), key: text.reveal().to_owned() };
-    Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+    Ok((StatusCode::CREATED, Uncached(answer)))
 }
 
 /// Revoke an API key
@@ -171,13 +167,13 @@ pub async fn revoke_api_key(
     MayDefine(principal): MayDefine,
     _: Parameters<NoQuery>,
     PathText(id): PathText,
-) -> Result<Response, Problem> {
+) -> Result<StatusCode, Problem> {
     require_admin(&service, &principal).await?;
     let id: Uuid = id.parse().map_err(|_| unknown_key())?;
     let store = service.context.tenant.store.as_ref();
     let key = access::revoke_key(store, service.context.now(), &id.to_string(), &principal.subject).await?;
     tracing::info!(subject = &*principal.subject, name = key.name, "a request revoked an API key");
-    Ok(StatusCode::NO_CONTENT.into_response())
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Whether the principal may list, create and revoke keys: an admin with every scope, as a key cannot have more scopes than

@@ -1,11 +1,6 @@
 //! `POST /api/v1/previews`: the values that a definition would have had on the last days, without defining or recording it.
 
-use axum::{
-    Json,
-    extract::State,
-    http::header,
-    response::{IntoResponse, Response},
-};
+use axum::extract::State;
 use jiff::civil::Date;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -26,6 +21,7 @@ use crate::{
         parameters::Parameters,
         problem::{InvalidParameter, Problem},
         service::Shared,
+        uncached::Uncached,
     },
     metric::{Decimal, MetricType},
     query::RollUp,
@@ -91,7 +87,7 @@ pub async fn preview(
     _: MayDefine,
     _: Parameters<NoQuery>,
     JsonBody(body): JsonBody<Map<String, Value>>,
-) -> Result<Response, Problem> {
+) -> Result<Uncached<PreviewAnswer>, Problem> {
     guard_query(&service, &body).await?;
     // The semaphore is never closed, so this cannot fail.
     let _permit = service.checks.acquire().await;
@@ -117,7 +113,7 @@ pub async fn preview(
         left_out: preview.left_out,
         warnings: preview.warnings.into_iter().map(InvalidParameter::from).collect(),
     };
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+    Ok(Uncached(answer))
 }
 
 impl PreviewDay {

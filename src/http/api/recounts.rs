@@ -1,15 +1,13 @@
 //! `GET /api/v1/drift/recorded`: what the nightly recounts of recorded days found.
 
-use axum::{
-    Json,
-    extract::State,
-    http::header,
-    response::{IntoResponse, Response},
-};
+use axum::extract::State;
 
 use super::{error_responses::ErrorResponses, no_query::NoQuery};
 use crate::{
-    http::{middleware::scopes::MaySeeLog, parameters::Parameters, problem::Problem, service::Shared},
+    http::{
+        middleware::scopes::MaySeeLog, parameters::Parameters, problem::Problem, service::Shared,
+        uncached::Uncached,
+    },
     query::{self, RecountsResponse},
 };
 
@@ -25,7 +23,7 @@ pub async fn recorded_drift(
     State(service): State<Shared>,
     _: MaySeeLog,
     _: Parameters<NoQuery>,
-) -> Result<Response, Problem> {
+) -> Result<Uncached<RecountsResponse>, Problem> {
     let answer = query::recounts(&service.context).await?;
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+    Ok(Uncached(answer))
 }

@@ -1,15 +1,13 @@
 //! `GET /api/v1/redactions`: the log of redactions. A label cannot be redacted over HTTP.
 
-use axum::{
-    Json,
-    extract::State,
-    http::header,
-    response::{IntoResponse, Response},
-};
+use axum::extract::State;
 
 use super::{error_responses::ErrorResponses, no_query::NoQuery};
 use crate::{
-    http::{middleware::scopes::MaySeeLog, parameters::Parameters, problem::Problem, service::Shared},
+    http::{
+        middleware::scopes::MaySeeLog, parameters::Parameters, problem::Problem, service::Shared,
+        uncached::Uncached,
+    },
     query::{self, RedactionsResponse},
 };
 
@@ -24,7 +22,7 @@ pub async fn list_redactions(
     State(service): State<Shared>,
     _: MaySeeLog,
     _: Parameters<NoQuery>,
-) -> Result<Response, Problem> {
+) -> Result<Uncached<RedactionsResponse>, Problem> {
     let answer = query::redactions(&service.context).await?;
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+    Ok(Uncached(answer))
 }

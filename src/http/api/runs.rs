@@ -1,18 +1,16 @@
 //! `GET /api/v1/runs` and `GET /api/v1/runs/{id}`: the collection log.
 
-use axum::{
-    Json,
-    extract::State,
-    http::header,
-    response::{IntoResponse, Response},
-};
+use axum::extract::State;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::{enum_schemas, error_responses::ErrorResponses, no_query::NoQuery, path_text::PathText};
 use crate::{
-    http::{middleware::scopes::MaySeeLog, parameters::Parameters, problem::Problem, service::Shared},
+    http::{
+        middleware::scopes::MaySeeLog, parameters::Parameters, problem::Problem, service::Shared,
+        uncached::Uncached,
+    },
     query::{self, RunEntry, RunsQuery, RunsRequest, RunsResponse},
 };
 
@@ -49,11 +47,11 @@ pub async fn runs(
     State(service): State<Shared>,
     _: MaySeeLog,
     Parameters(parameters): Parameters<RunsParameters>,
-) -> Result<Response, Problem> {
+) -> Result<Uncached<RunsResponse>, Problem> {
     let RunsParameters { from, to, status, kind, limit, cursor } = parameters;
     let question = RunsQuery::parse(&RunsRequest { from, to, status, kind, limit, cursor })?;
     let answer = query::runs(&service.context, &question).await?;
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+    Ok(Uncached(answer))
 }
 
 /// One run
@@ -70,10 +68,10 @@ pub async fn run(
     _: MaySeeLog,
     _: Parameters<NoQuery>,
     PathText(id): PathText,
-) -> Result<Response, Problem> {
+) -> Result<Uncached<RunEntry>, Problem> {
     let id: Uuid = id
         .parse()
         .map_err(|_| Problem::not_found("the id of a run is a UUID; /api/v1/runs lists all runs"))?;
     let answer = query::run(&service.context, id).await?;
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+    Ok(Uncached(answer))
 }

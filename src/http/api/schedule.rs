@@ -1,11 +1,6 @@
 //! The schedule: `GET /api/v1/schedule`, and pausing and resuming it.
 
-use axum::{
-    Json,
-    extract::State,
-    http::header,
-    response::{IntoResponse, Response},
-};
+use axum::extract::State;
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -24,6 +19,7 @@ use crate::{
         parameters::Parameters,
         problem::{InvalidParameter, Problem},
         service::{Service, Shared},
+        uncached::Uncached,
     },
     query::{self, ScheduleResponse},
     store::Trigger,
@@ -58,7 +54,7 @@ pub async fn schedule(
     State(service): State<Shared>,
     _: MaySeeLog,
     _: Parameters<NoQuery>,
-) -> Result<Response, Problem> {
+) -> Result<Uncached<ScheduleResponse>, Problem> {
     answered(&service).await
 }
 
@@ -79,7 +75,7 @@ pub async fn pause_schedule(
     MayCollect(principal): MayCollect,
     _: Parameters<NoQuery>,
     JsonBody(request): JsonBody<PauseRequest>,
-) -> Result<Response, Problem> {
+) -> Result<Uncached<ScheduleResponse>, Problem> {
     collect::pause(&acting(&service, &principal), &request.reason, request.until).await?;
     tracing::info!(subject = &*principal.subject, reason = request.reason, "the schedule was paused");
     answered(&service).await
@@ -102,7 +98,7 @@ pub async fn resume_schedule(
     MayCollect(principal): MayCollect,
     _: Parameters<NoQuery>,
     _: JsonBody<EmptyRequest>,
-) -> Result<Response, Problem> {
+) -> Result<Uncached<ScheduleResponse>, Problem> {
     if collect::resume(&acting(&service, &principal)).await? {
         tracing::info!(subject = &*principal.subject, "the schedule was resumed");
     }
@@ -113,9 +109,9 @@ fn acting(service: &Service, principal: &Principal) -> Context {
     service.context.started_by(Trigger::Api, &principal.subject)
 }
 
-async fn answered(service: &Service) -> Result<Response, Problem> {
+async fn answered(service: &Service) -> Result<Uncached<ScheduleResponse>, Problem> {
     let schedule = query::schedule(&service.context).await?;
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(schedule)).into_response())
+    Ok(Uncached(schedule))
 }
 
 impl From<PauseError> for Problem {

@@ -1,7 +1,6 @@
 //! `/api/v1/session`: who a request acts for, and signing in and out with a browser.
 
 use axum::{
-    Json,
     extract::State,
     http::{HeaderMap, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
@@ -27,6 +26,7 @@ use crate::{
         parameters::Parameters,
         problem::{InvalidParameter, Problem},
         service::Shared,
+        uncached::Uncached,
     },
 };
 
@@ -162,7 +162,7 @@ async fn of_principal(
 }
 
 fn answer(session: SessionResponse) -> Response {
-    ([(header::CACHE_CONTROL, "no-store")], Json(session)).into_response()
+    Uncached(session).into_response()
 }
 
 fn readers(service: &Shared, open: bool) -> Vec<&'static str> {

@@ -1,18 +1,16 @@
 //! `GET /api/v1/sources`: the sources and the platform's tables that a definition can read.
 
-use axum::{
-    Json,
-    extract::State,
-    http::header,
-    response::{IntoResponse, Response},
-};
+use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{error_responses::ErrorResponses, no_query::NoQuery};
 use crate::{
     definitions::{self, ReadableTable},
-    http::{middleware::scopes::MayDefine, parameters::Parameters, problem::Problem, service::Shared},
+    http::{
+        middleware::scopes::MayDefine, parameters::Parameters, problem::Problem, service::Shared,
+        uncached::Uncached,
+    },
 };
 
 /// The sources of daymark.toml and the preset, and the tables of the platform.
@@ -64,7 +62,7 @@ pub async fn sources(
     State(service): State<Shared>,
     _: MayDefine,
     _: Parameters<NoQuery>,
-) -> Result<Response, Problem> {
+) -> Result<Uncached<SourcesAnswer>, Problem> {
     // The semaphore is never closed, so this cannot fail.
     let _permit = service.checks.acquire().await;
     let found = definitions::readable(&service.context, &service.config).await?;
@@ -77,7 +75,7 @@ pub async fn sources(
         tables: found.tables.into_iter().map(TableEntry::from).collect(),
         truncated: found.truncated,
     };
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+    Ok(Uncached(answer))
 }
 
 impl From<ReadableTable> for TableEntry {
