@@ -264,7 +264,10 @@ fn without_rule(before: AlertState, now: Timestamp) -> StateChange {
 /// The states that differ from what is stored, with the next revision.
 fn changed(changes: Vec<StateChange>) -> Vec<AlertState> {
     let differs = |change: &StateChange| change.before.as_ref() != Some(&change.after);
-    let next = |change: StateChange| AlertState { revision: change.after.revision + 1, ..change.after };
+    let next = |change: StateChange| AlertState {
+        revision: change.after.revision.saturating_add(1),
+        ..change.after
+    };
     changes.into_iter().filter(differs).map(next).collect()
 }
 

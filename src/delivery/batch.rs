@@ -86,7 +86,7 @@ impl ChannelBatch {
     ) -> Option<(ReceiverVerdict, AfterAttempt)> {
         let attempted_at = self.context.now();
         let (sent, duration_ms) = attempt(sender, notification, attempted_at).await;
-        let (id, number) = (notification.id, notification.attempts + 1);
+        let (id, number) = (notification.id, notification.attempts.saturating_add(1));
         let after = match sent.verdict {
             ReceiverVerdict::Delivered => AfterAttempt::Delivered,
             ReceiverVerdict::Refused | ReceiverVerdict::Failed => {

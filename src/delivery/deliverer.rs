@@ -151,6 +151,10 @@ impl Deliverer {
                 continue;
             }
             let notifications = store.pending_notifications(&channel, MAX_BATCH).await?;
+            // A row that cannot be read is due, but is left out here. A batch of nothing would be followed by the next at once.
+            if notifications.is_empty() {
+                continue;
+            }
             let batch = ChannelBatch {
                 context: self.context.clone(),
                 senders: self.senders.clone(),

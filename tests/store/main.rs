@@ -16,6 +16,7 @@ mod fixture;
 #[expect(dead_code, reason = "other tests need more of it")]
 #[path = "../support/grants.rs"]
 mod grants;
+mod hostile_roles;
 mod immutability;
 mod integrity;
 mod jobs;

@@ -26,6 +26,7 @@ pub(super) const FILES: &[(&str, &str)] = &[
     ("0006_alerts", include_str!("migrations/0006_alerts.sql")),
     ("0007_redactions", include_str!("migrations/0007_redactions.sql")),
     ("0008_old_events", include_str!("migrations/0008_old_events.sql")),
+    ("0009_trust", include_str!("migrations/0009_trust.sql")),
 ];
 
 /// The oldest release that has infinite NUMERIC values, which the tables refuse by name.

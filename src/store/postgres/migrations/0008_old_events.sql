@@ -58,5 +58,5 @@ CREATE OR REPLACE FUNCTION own_functions() RETURNS SETOF REGPROCEDURE LANGUAGE s
         'own_functions', 'grant_api_roles', 'notify_change'
     )
 $$;
--- Functions of these migrations are nothing for the roles of an API, whatever default privileges say.
+-- The roles of an API may not execute the functions of these migrations, whatever the default privileges are.
 SELECT grant_api_roles();
