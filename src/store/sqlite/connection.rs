@@ -9,7 +9,7 @@ use std::{
 
 use log::LevelFilter;
 use sqlx::{
-    ConnectOptions, SqliteConnection, SqlitePool,
+    ConnectOptions, Connection, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
@@ -74,19 +74,27 @@ pub(super) fn pool(options: SqliteConnectOptions, statement_timeout: Option<Dura
         .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None);
-    let pool = match statement_timeout {
-        None => pool,
-        // A connection is taken for one statement or one transaction.
-        Some(limit) => pool
-            .after_connect(move |connection, _| Box::pin(interrupt_after(connection, limit)))
-            .before_acquire(move |connection, _| {
-                Box::pin(async move { interrupt_after(connection, limit).await.map(|()| true) })
-            }),
-    };
-    pool.connect_lazy_with(options)
+    pool.after_connect(move |connection, _| Box::pin(interrupt_after(connection, statement_timeout)))
+        .before_acquire(move |connection, _| {
+            Box::pin(async move {
+                // SQLite itself rolls a transaction back when its disk is full, cannot be read or written, or a statement is
+                // interrupted. The driver's own ROLLBACK fails then, and the driver counts the transaction as open for as long
+                // as the connection lives, so that the connection can begin no other. `false` closes it.
+                if connection.is_in_transaction() {
+                    return Ok(false);
+                }
+                interrupt_after(connection, statement_timeout).await.map(|()| true)
+            })
+        })
+        .connect_lazy_with(options)
 }
 
-async fn interrupt_after(connection: &mut SqliteConnection, limit: Duration) -> Result<(), sqlx::Error> {
+/// Limits the time of what is done until the connection is taken again, which is one statement or one transaction.
+async fn interrupt_after(
+    connection: &mut SqliteConnection,
+    limit: Option<Duration>,
+) -> Result<(), sqlx::Error> {
+    let Some(limit) = limit else { return Ok(()) };
     let started = Instant::now();
     connection.lock_handle().await?.set_progress_handler(STEPS, move || started.elapsed() < limit);
     Ok(())
@@ -116,6 +124,62 @@ mod tests {
             assert_eq!(answer, 7);
         }
     }
+
+    /// Begins and commits as many transactions at once as there are connections, so that each of them is used.
+    async fn assert_every_connection_can_write(pool: &SqlitePool) {
+        let mut transactions = Vec::new();
+        for _ in 0..MAX_CONNECTIONS {
+            transactions.push(pool.begin_with("BEGIN").await.unwrap());
+        }
+        for mut transaction in transactions {
+            sqlx::query("INSERT INTO note VALUES (zeroblob(1))").execute(&mut *transaction).await.unwrap();
+            transaction.commit().await.unwrap();
+        }
+    }
+
+    async fn pool_with_a_table(
+        directory: &tempfile::TempDir,
+        statement_timeout: Option<Duration>,
+    ) -> SqlitePool {
+        let options = options(&directory.path().join("store.db"), Durability::Disk).create_if_missing(true);
+        let pool = pool(options, statement_timeout);
+        sqlx::query("CREATE TABLE note (body BLOB)").execute(&pool).await.unwrap();
+        pool
+    }
+
+    /// The statement fails with the error of a full disk, because the connection may add no pages to the file.
+    #[tokio::test]
+    async fn transactions_work_again_after_one_that_found_the_disk_full() {
+        let directory = tempfile::tempdir().unwrap();
+        let pool = pool_with_a_table(&directory, None).await;
+        for _ in 0..=MAX_CONNECTIONS {
+            let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+            sqlx::query("PRAGMA max_page_count = 1").execute(&mut *transaction).await.unwrap();
+            let insert = sqlx::query("INSERT INTO note VALUES (zeroblob(100000))");
+            let error = insert.execute(&mut *transaction).await.expect_err("the file has grown");
+            assert_eq!(error.as_database_error().unwrap().code().unwrap(), "13");
+            drop(transaction);
+            let rows = sqlx::query_scalar("SELECT count(*) FROM note").fetch_one(&pool).await;
+            assert_eq!(rows.ok(), Some(0_i64), "SQLite rolled the transaction back");
+        }
+        assert_every_connection_can_write(&pool).await;
+    }
+
+    #[tokio::test]
+    async fn transactions_work_again_after_one_whose_statement_was_interrupted() {
+        let directory = tempfile::tempdir().unwrap();
+        let pool = pool_with_a_table(&directory, Some(Duration::from_millis(300))).await;
+        let long = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 100000000)
+                    INSERT INTO note SELECT count(*) FROM n";
+        for _ in 0..=MAX_CONNECTIONS {
+            let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+            let error =
+                sqlx::query(long).execute(&mut *transaction).await.map(drop).expect_err("nothing ended it");
+            assert_eq!(Fault::from(error).class, FaultClass::TimedOut);
+        }
+        assert_every_connection_can_write(&pool).await;
+    }
+
     /// The driver logs a wait of more than two seconds by default.
     #[tokio::test]
     async fn a_long_wait_for_a_connection_is_not_logged() {
