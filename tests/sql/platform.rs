@@ -95,6 +95,13 @@ time_column = "local_time"
 time_zone = "America/Santiago"
 actor_column = "member"
 
+# The text has the placeholders of the files that the functions are made of.
+[metrics.posts_beside_placeholders]
+measure = "sql"
+query = "SELECT count(*) AS value FROM posts WHERE created_at < {day_end} AND '@schema@ @platform_path@' = '@' || 'schema@ @' || 'platform_path@'"
+returns = "value"
+adds_up = "last"
+
 [metrics.visits_by_date]
 measure = "created"
 source = "visit_days"

@@ -29,6 +29,11 @@ pub(super) struct Script<'a> {
 impl Script<'_> {
     /// The statements, which run in a transaction whose search_path is Daymark's schema.
     pub fn text(&self) -> String {
+        let schema = quoted(self.schema);
+        let path: Vec<_> = self.spec.search_path.iter().map(|schema| quoted(schema)).collect();
+        let path = [path, vec!["pg_temp".to_owned()]].concat().join(", ");
+        // Only in the files: what is generated has texts of the definitions.
+        let file = |template| filled(template, &[("@platform_path@", &path), ("@schema@", &schema)]);
         let mut parts = vec![
             format!(
                 "-- The functions of Daymark {} for the tenant {}. `daymark sql install` replaces them.",
@@ -40,28 +45,34 @@ impl Script<'_> {
             self.tasks(),
             self.first_rows(),
             self.metrics(),
-            include_str!("calendar.sql").to_owned(),
-            include_str!("arithmetic.sql").to_owned(),
-            include_str!("reading.sql").to_owned(),
-            include_str!("recording.sql").to_owned(),
-            include_str!("calls.sql").to_owned(),
-            include_str!("callers.sql").to_owned(),
+            file(include_str!("calendar.sql")),
+            file(include_str!("arithmetic.sql")),
+            file(include_str!("reading.sql")),
+            file(include_str!("recording.sql")),
+            file(include_str!("calls.sql")),
+            file(include_str!("callers.sql")),
         ];
-        if let Some(api_schema) = self.api_schema {
-            let revisions =
-                |as_of| revisions_in_force(as_of).replace("metric_revisions", "@schema@.metric_revisions");
-            let api = include_str!("api.sql")
-                .replace("@api@", &quoted(api_schema))
-                .replace("@revisions_in_force@", &revisions(None))
-                .replace("@revisions_as_of@", &revisions(Some("as_of")))
-                .replace("@judgement@", PostgresStore::JUDGEMENT.trim())
-                .replace("@tenant@", &text(self.tenant))
-                .replace("@comment@", COMMENT);
-            parts.push(api);
-        }
-        let path: Vec<_> = self.spec.search_path.iter().map(|schema| quoted(schema)).collect();
-        let path = [path, vec!["pg_temp".to_owned()]].concat().join(", ");
-        parts.join("\n").replace("@platform_path@", &path).replace("@schema@", &quoted(self.schema))
+        parts.extend(self.api_schema.map(|api_schema| self.api(&quoted(api_schema), &schema)));
+        parts.join("\n")
+    }
+
+    /// The views and functions of an API. Both schemas are SQL.
+    fn api(&self, api_schema: &str, schema: &str) -> String {
+        let revisions = |as_of| {
+            revisions_in_force(as_of).replace("metric_revisions", &format!("{schema}.metric_revisions"))
+        };
+        filled(
+            include_str!("api.sql"),
+            &[
+                ("@schema@", schema),
+                ("@api@", api_schema),
+                ("@revisions_in_force@", &revisions(None)),
+                ("@revisions_as_of@", &revisions(Some("as_of"))),
+                ("@judgement@", PostgresStore::JUDGEMENT.trim()),
+                ("@tenant@", &text(self.tenant)),
+                ("@comment@", COMMENT),
+            ],
+        )
     }
 
     fn settings(&self) -> String {
@@ -182,6 +193,21 @@ $$;
     }
 }
 
+/// The template with each placeholder replaced by its value. What a value contains is never taken for a placeholder.
+fn filled(template: &str, values: &[(&str, &str)]) -> String {
+    let (mut text, mut rest) = (String::new(), template);
+    let next = |rest: &str| {
+        let found = values.iter().filter_map(|(name, value)| Some((rest.find(name)?, *name, *value)));
+        found.min_by_key(|(at, ..)| *at)
+    };
+    while let Some((at, name, value)) = next(rest) {
+        text.push_str(&rest[..at]);
+        text.push_str(value);
+        rest = &rest[at + name.len()..];
+    }
+    text + rest
+}
+
 /// A function that returns constant rows.
 fn table(comment: &str, name: &str, columns: &str, rows: &[String]) -> String {
     let types = columns.split(',').filter_map(|column| column.split_whitespace().nth(1));
@@ -229,6 +255,12 @@ fn wrapped(items: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_value_that_contains_a_placeholder_stays_as_it_is() {
+        let values = [("@a@", "x @b@ @a@"), ("@b@", "@a@")];
+        assert_eq!(filled("@b@, @a@ and @c@ ü @b@", &values), "@a@, x @b@ @a@ and @c@ ü @a@");
+    }
 
     #[test]
     fn a_text_with_dollar_quotes_gets_others() {
