@@ -1,7 +1,9 @@
 //! Redaction: a label that must be forgotten is replaced by a placeholder. Everything else stays as it is, the order of the labels
-//! included.
+//! included. Where a row of the platform has the placeholder as its label, the numbers of both are added up.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, map::Entry};
+
+use super::Decimal;
 
 /// How a placeholder begins. 16 random hexadecimal digits follow, which reveal nothing about the label.
 pub const PLACEHOLDER_PREFIX: &str = "redacted-";
@@ -97,21 +99,32 @@ pub fn texts_of<'a>(value: &'a Value, texts: &mut Vec<&'a str>) {
     }
 }
 
-/// Replaces each label of which `replacement` has one, and returns whether there was any.
+/// Replaces each label of which `replacement` has one, and returns whether there was any. Numbers that get the same label by that are
+/// added up; a mean is computed again from the sum and the number of its values. The largest labels of early records stay entries of
+/// their own.
 pub fn replace_labels(
     metadata: &mut Map<String, Value>,
     mut replacement: impl FnMut(&str) -> Option<String>,
 ) -> bool {
-    let mut is_changed = false;
+    let (mut is_changed, mut merged) = (false, Vec::new());
     for part in LABEL_PARTS {
         let Some(Value::Object(labels)) = metadata.get_mut(part) else { continue };
         let found: Vec<_> = labels.keys().map(|label| replacement(label)).collect();
         if found.iter().any(Option::is_some) {
             is_changed = true;
             let replaced = std::mem::take(labels).into_iter().zip(found);
-            *labels = replaced.map(|((label, number), new)| (new.unwrap_or(label), number)).collect();
+            for ((label, number), new) in replaced {
+                match labels.entry(new.unwrap_or(label)) {
+                    Entry::Vacant(place) => _ = place.insert(number),
+                    Entry::Occupied(mut place) => {
+                        merged.push(place.key().clone());
+                        add(place.get_mut(), &number);
+                    }
+                }
+            }
         }
     }
+    merged.iter().for_each(|label| compute_mean(metadata, label));
     let items = metadata.get_mut(TOP_ITEMS).and_then(Value::as_array_mut);
     for item in items.into_iter().flatten().filter_map(Value::as_object_mut) {
         for member in TOP_ITEM_LABELS {
@@ -123,6 +136,27 @@ pub fn replace_labels(
         }
     }
     is_changed
+}
+
+/// Adds a number exactly. What is no number adds nothing.
+fn add(sum: &mut Value, number: &Value) {
+    let Some(added) = decimal(number) else { return };
+    *sum = decimal(sum).map_or_else(|| number.clone(), |before| (&before + &added).to_json());
+}
+
+fn decimal(value: &Value) -> Option<Decimal> {
+    let Value::Number(number) = value else { return None };
+    number.as_str().parse().ok()
+}
+
+/// Where the breakdown is one of means, computes the mean of a label from the sum and the number of its values.
+fn compute_mean(metadata: &mut Map<String, Value>, label: &str) {
+    let part = |name| metadata.get(name).and_then(|labels| labels.get(label)).and_then(decimal);
+    let mean = part("sums").zip(part("sample_sizes")).map(|(sum, size)| sum.checked_div(&size));
+    let place = metadata.get_mut("breakdown").and_then(|labels| labels.get_mut(label));
+    if let (Some(mean), Some(place)) = (mean, place) {
+        *place = mean.unwrap_or_default().to_json();
+    }
 }
 
 /// A text with the placeholder in each place where it names the label as a word or words of its own; `None` where it does not.
@@ -190,6 +224,27 @@ mod tests {
             r#"{"breakdown":{},"top_items":[{"key":"P","value":1},{"label":"P"},{"key":"Bo"},"Ada",7]}"#;
         assert_eq!(replaced(early).as_deref(), Some(expected));
         assert_eq!(replaced(r#"{"breakdown":{"ada":1},"sums":7,"top_items":{}}"#), None);
+    }
+
+    #[test]
+    fn the_numbers_of_a_label_that_is_the_placeholder_are_added_up_exactly() {
+        let text = r#"{"breakdown":{"Ada":9007199254740993.50,"Bo":1,"P":2},"top_items":[{"key":"Ada","value":3},{"key":"P","value":2}]}"#;
+        let expected = r#"{"breakdown":{"P":9007199254740995.5,"Bo":1},"top_items":[{"key":"P","value":3},{"key":"P","value":2}]}"#;
+        assert_eq!(replaced(text).as_deref(), Some(expected));
+        let means =
+            r#"{"breakdown":{"P":1,"Ada":0.5},"sums":{"P":1,"Ada":1.0},"sample_sizes":{"P":1,"Ada":2}}"#;
+        let expected = r#"{"breakdown":{"P":0.666666666667},"sums":{"P":2},"sample_sizes":{"P":3}}"#;
+        assert_eq!(replaced(means).as_deref(), Some(expected));
+        let nothing =
+            r#"{"breakdown":{"P":0,"Ada":0},"sums":{"P":0,"Ada":0},"sample_sizes":{"P":0,"Ada":0}}"#;
+        let expected = r#"{"breakdown":{"P":0},"sums":{"P":0},"sample_sizes":{"P":0}}"#;
+        assert_eq!(replaced(nothing).as_deref(), Some(expected));
+        let odd = r#"{"breakdown":{"P":"x","Ada":3}}"#;
+        assert_eq!(
+            replaced(odd).as_deref(),
+            Some(r#"{"breakdown":{"P":3}}"#),
+            "what is no number adds nothing"
+        );
     }
 
     #[test]
