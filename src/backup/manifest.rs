@@ -1,11 +1,11 @@
 //! The description of a backup.
 
-use std::{fs, path::Path};
+use std::{fs, io, path::Path};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::error::BackupError;
+use super::{error::BackupError, open_regular};
 use crate::store::StoreContents;
 
 /// The file of the manifest in a backup's directory.
@@ -57,7 +57,8 @@ impl Manifest {
     /// When there is none, or one that this version does not know.
     pub fn read(directory: &Path) -> Result<Self, BackupError> {
         let path = || directory.display().to_string();
-        let text = fs::read_to_string(directory.join(MANIFEST)).map_err(|error| BackupError::NoBackup {
+        let text = open_regular(&directory.join(MANIFEST)).and_then(io::read_to_string);
+        let text = text.map_err(|error| BackupError::NoBackup {
             path: path(),
             problem: format!("{MANIFEST} cannot be read ({error})"),
         })?;

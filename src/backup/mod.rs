@@ -7,11 +7,12 @@ mod manifest;
 use std::{
     fs::{self, File, Permissions},
     io::{self, Read},
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
 use jiff::Timestamp;
+use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 
 pub use self::{
@@ -134,11 +135,22 @@ fn difference(of_backup: &StoreContents, restored: &StoreContents) -> String {
     }
 }
 
+/// Opens a file to read it. What is no regular file is refused: a pipe would be waited for, and a device might never end.
+fn open_regular(path: &Path) -> io::Result<File> {
+    // With O_NONBLOCK, opening a pipe returns at once. It means nothing for regular files.
+    let nonblock = OFlags::NONBLOCK.bits().cast_signed();
+    let file = File::options().read(true).custom_flags(nonblock).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")),
+    }
+}
+
 /// The size and the hash of a file.
 async fn fingerprint(file: &Path) -> Result<(u64, String), BackupError> {
     let path = file.to_owned();
     let hashing = tokio::task::spawn_blocking(move || -> io::Result<(u64, String)> {
-        let (mut file, mut hash, mut bytes) = (File::open(path)?, Sha256::new(), 0);
+        let (mut file, mut hash, mut bytes) = (open_regular(&path)?, Sha256::new(), 0);
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {
             let read = file.read(&mut chunk)?;

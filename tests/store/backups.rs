@@ -137,6 +137,10 @@ async fn a_store_that_exists_is_never_overwritten(fixture: Fixture) {
     assert!(refused.to_string().contains("already"), "an empty store is a store: {refused}");
 }
 
+fn make_pipe(path: &std::path::Path) {
+    assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
 async fn a_damaged_backup_is_refused(fixture: Fixture) {
     recorded(&fixture).await;
     let directory = tempfile::tempdir().unwrap();
@@ -166,6 +170,18 @@ async fn a_damaged_backup_is_refused(fixture: Fixture) {
     assert!(matches!(restoring().await, BackupError::OtherFormat { .. }));
     fs::remove_file(&manifest).unwrap();
     assert!(matches!(restoring().await, BackupError::NoBackup { .. }));
+    // Nobody will ever write to this pipe.
+    make_pipe(&manifest);
+    let refused = restoring().await.to_string();
+    assert!(refused.contains("it is not a regular file"), "{refused}");
+    fs::remove_file(&manifest).unwrap();
+    fs::write(&manifest, &text).unwrap();
+    fs::remove_file(&copy).unwrap();
+    make_pipe(&copy);
+    let refused = restoring().await.to_string();
+    assert!(refused.contains("it is not a regular file"), "{refused}");
+    fs::remove_file(&copy).unwrap();
+    fs::write(&copy, &whole).unwrap();
 
     // Nothing was made of any of them.
     fs::write(&manifest, &text).unwrap();
