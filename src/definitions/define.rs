@@ -15,6 +15,11 @@ use crate::{
     store::{DefinitionChange, Origin, StoreError, StoredDefinition},
 };
 
+/// The most metrics that can be created through the API, those that are switched off included.
+const MAX_METRICS: usize = 2000;
+/// The most bytes that their definitions may take, as JSON: `GET /api/v1/definitions` answers all of them at once.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
+
 /// A definition that was created, changed, or was already stored like this.
 #[derive(Debug, Clone)]
 pub struct Defined {
@@ -71,10 +76,12 @@ pub async fn define(
         let hint = "use at most 63 lower-case letters, digits and underscores, beginning with a letter";
         return Err(DefineError::Wrong(vec![Finding::error("category", message).hint(hint)]));
     }
-    let active = selection::active(context.tenant.store.as_ref()).await?;
+    let stored = context.tenant.store.definitions().await.map_err(CollectError::from)?;
+    let active: Vec<_> = stored.iter().filter(|stored| stored.is_active).cloned().collect();
     refuse_files(config, category, &active)?;
     selection::require_time_zone(context, &active)?;
     let (definition, warnings) = checked(context, config, category, body).await?;
+    require_room(&stored, &definition)?;
     let key = definition.key();
     let now = context.now();
     // The store decides whether the metric is new or revised, because it serializes such changes.
@@ -92,6 +99,40 @@ pub async fn define(
         false => earlier_meaning(context, &stored).await?,
     };
     Ok(Defined { stored, is_new, warnings, earlier_meaning })
+}
+
+/// # Errors
+/// When the metrics that were created through the API would be more, or larger, than they may be. A definition that gets smaller is
+/// always possible.
+fn require_room(stored: &[StoredDefinition], definition: &Definition) -> Result<(), DefineError> {
+    let bytes = |definition: &Definition| serde_json::to_string(definition).map_or(0, |text| text.len());
+    let of_api = stored.iter().filter(|stored| stored.origin == Origin::Api).map(|stored| &stored.definition);
+    let (mut others, mut others_bytes, mut before) = (0, 0, None);
+    for other in of_api {
+        match other.key() == definition.key() {
+            true => before = Some(bytes(other)),
+            false => (others, others_bytes) = (others + 1, others_bytes + bytes(other)),
+        }
+    }
+    let own = bytes(definition);
+    let refused =
+        |message: String, hint: &str| Err(DefineError::Wrong(vec![Finding::error("", message).hint(hint)]));
+    match before {
+        None if others >= MAX_METRICS => refused(
+            format!(
+                "there are {others} metrics that were created through the API, and {MAX_METRICS} are possible"
+            ),
+            "change one of them, or define the metric in daymark.toml",
+        ),
+        before if others_bytes + own > MAX_BYTES && before.is_none_or(|before| own > before) => refused(
+            format!(
+                "with this definition, those that were created through the API would take {} bytes, and {MAX_BYTES} are possible",
+                others_bytes + own
+            ),
+            "shorten the descriptions and queries of some of them, or define the metric in daymark.toml",
+        ),
+        _ => Ok(()),
+    }
 }
 
 async fn earlier_meaning(

@@ -4,7 +4,7 @@ use daymark::{
     collect::{CancellationToken, collect_day},
     definitions::{apply, define, made_through_api, switch_off},
     metric::Definition,
-    store::Origin,
+    store::{DefinitionChange, Origin},
 };
 use jiff::civil::Date;
 use serde_json::{Value, json};
@@ -28,6 +28,7 @@ on_both_stores!(
     apply_adopts_metrics_of_the_api_that_the_file_has,
     definitions_made_by_another_process_are_listed,
     every_measure_can_be_made,
+    definitions_made_through_the_api_are_bounded_in_bytes,
 );
 
 pub const JAZZ: &str = "/api/v1/definitions/jazz_posts";
@@ -233,6 +234,27 @@ async fn apply_adopts_metrics_of_the_api_that_the_file_has(site: Site) {
     assert_eq!(apply(context, &wanted, false).await.unwrap().changes, []);
     assert_eq!(site.put(JAZZ, &jazz()).await.problem(), "defined-in-file");
     assert_eq!(site.delete(JAZZ).await.problem(), "defined-in-file");
+}
+
+async fn definitions_made_through_the_api_are_bounded_in_bytes(site: Site) {
+    let made_of = |number: usize| {
+        let mut definition = definitions(site.world.time_format()).remove(1);
+        definition.category = format!("long_{number}");
+        definition.description = "音".repeat(10_000);
+        DefinitionChange::Revise(definition)
+    };
+    let changes: Vec<_> = (0..140).map(made_of).collect();
+    let context = &site.world.context;
+    context.tenant.store.change_definitions(&changes, Origin::Api, context.now()).await.unwrap();
+    let refused = site.put(JAZZ, &jazz()).await;
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    assert!(refused.text().contains("and 4194304 are possible"), "{}", refused.text());
+    for number in 0..5 {
+        let shorter = json!({"measure": "created", "source": "posts"});
+        made(&site, &format!("/api/v1/definitions/long_{number}"), &shorter).await;
+    }
+    made(&site, JAZZ, &jazz()).await;
+    assert!(site.get("/api/v1/definitions").await.body.len() < 8 * 1024 * 1024);
 }
 
 async fn definitions_made_by_another_process_are_listed(site: Site) {
