@@ -49,6 +49,15 @@ async fn a_preview_has_the_values_of_the_last_days_and_records_nothing(site: Sit
     let preview = reply.json();
     assert_eq!(preview["days"], json!([]));
     assert!(preview["left_out"].as_str().unwrap().contains("{day_start}"), "{preview}");
+    let parameter = json!({"measure": "sql", "query": "SELECT $1 AS value /* {day} */", "returns": "value", "adds_up": "last"});
+    let reply = site.post("/api/v1/previews", &parameter).await;
+    assert_eq!(
+        (reply.status, &reply.json()["errors"][0]["parameter"]),
+        (422, &json!("query")),
+        "{}",
+        reply.text()
+    );
+    assert!(reply.text().contains("the query has the parameter $1"), "{}", reply.text());
     let wrong = site
         .post("/api/v1/previews", &json!({"measure": "average", "source": "posts", "column": "colour"}))
         .await;
@@ -61,6 +70,22 @@ async fn a_preview_has_the_values_of_the_last_days_and_records_nothing(site: Sit
     let reader = [("apikey", site.reader.as_str()), ("content-type", "application/json")];
     let refused = site.send("POST", "/api/v1/previews", &reader, Some(body.to_string())).await;
     assert_eq!(refused.problem(), "forbidden");
+}
+
+/// The platform calls an immutable function of constants when it plans the statement.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preview_that_takes_long_to_plan_ends_after_twelve_seconds() {
+    let site = Site::postgres().await;
+    site.world
+        .execute("CREATE FUNCTION slow() RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN PERFORM pg_sleep(60); RETURN 1; END'")
+        .await;
+    let body = json!({"measure": "sql", "query": "SELECT slow() AS value /* {day} */", "returns": "value", "adds_up": "last"});
+    let started = std::time::Instant::now();
+    let reply = site.post("/api/v1/previews", &body).await;
+    assert_eq!((reply.status, reply.problem()), (503, "timed-out".to_owned()), "{}", reply.text());
+    assert!(reply.text().contains("within 12 s"), "{}", reply.text());
+    let taken = started.elapsed();
+    assert!(taken < std::time::Duration::from_secs(20), "{taken:?}");
 }
 
 async fn the_sources_and_tables_are_listed_for_those_who_define(site: Site) {

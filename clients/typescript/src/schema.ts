@@ -679,7 +679,7 @@ export interface paths {
         /**
          * Preview a metric
          * @description Checks a definition as PUT does, and computes its values on the last 14 finished days from the platform's present rows.
-         *     Nothing is defined and nothing is recorded. The platform is read for ten seconds at most.
+         *     Nothing is defined and nothing is recorded. The platform is read for ten seconds at most, and the answer comes within twelve.
          */
         post: operations["preview"];
         delete?: never;

@@ -1,6 +1,8 @@
 //! `POST /api/v1/previews`: the values that a definition would have had on the last days, without defining or recording it.
 
-use axum::extract::State;
+use std::time::Duration;
+
+use axum::{extract::State, http::StatusCode};
 use jiff::civil::Date;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -20,12 +22,16 @@ use crate::{
         middleware::scopes::MayDefine,
         parameters::Parameters,
         problem::{InvalidParameter, Problem},
-        service::Shared,
+        service::{Service, Shared},
         uncached::Uncached,
     },
     metric::{Decimal, MetricType},
     query::RollUp,
 };
+
+/// How long a request waits for a preview: for as long as the platform may be read, which a preview tells with what to do, and two
+/// seconds for the rest.
+const LIMIT: Duration = Duration::from_secs(12);
 
 /// What a definition gives on the last days.
 #[derive(Debug, Serialize, ToSchema)]
@@ -71,7 +77,7 @@ pub struct PreviewStatement {
 /// Preview a metric
 ///
 /// Checks a definition as PUT does, and computes its values on the last 14 finished days from the platform's present rows.
-/// Nothing is defined and nothing is recorded. The platform is read for ten seconds at most.
+/// Nothing is defined and nothing is recorded. The platform is read for ten seconds at most, and the answer comes within twelve.
 #[utoipa::path(
     post, path = "/api/v1/previews", tag = "definitions", request_body = MetricSchema,
     responses(
@@ -88,15 +94,33 @@ pub async fn preview(
     _: Parameters<NoQuery>,
     JsonBody(body): JsonBody<Map<String, Value>>,
 ) -> Result<Uncached<PreviewAnswer>, Problem> {
-    guard_query(&service, &body).await?;
+    // A statement that cannot be interrupted, or a server that does not answer, would make the client wait for longer.
+    match tokio::time::timeout(LIMIT, previewed(&service, &body)).await {
+        Ok(answer) => answer.map(Uncached),
+        Err(_) => Err(timed_out()),
+    }
+}
+
+fn timed_out() -> Problem {
+    let detail = format!(
+        "the platform has not planned and read the definition within {} s: simplify its query, or run `daymark preview` with this \
+         definition, which may take longer",
+        LIMIT.as_secs()
+    );
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "timed-out", "The request took too long")
+        .detail(detail)
+        .retry_after(1)
+}
+
+async fn previewed(service: &Service, body: &Map<String, Value>) -> Result<PreviewAnswer, Problem> {
+    guard_query(service, body).await?;
     // The semaphore is never closed, so this cannot fail.
     let _permit = service.checks.acquire().await;
-    // It holds a permit, so its time is bounded.
     let context = definitions::request_preview_context(&service.context);
     let days = PreviewDays::last(&context, PREVIEW_DAYS);
-    let preview = definitions::preview(&context, &service.config, &body, days).await?;
+    let preview = definitions::preview(&context, &service.config, body, days).await?;
     let statements = definitions::preview_plan(&context, &preview.definition, days).await?;
-    let answer = PreviewAnswer {
+    Ok(PreviewAnswer {
         cannot_know: reconstruction_caveats(std::iter::once(&preview.definition)),
         statements: statements
             .into_iter()
@@ -112,8 +136,7 @@ pub async fn preview(
         days: preview.days.iter().map(|day| PreviewDay::of(preview.definition.metric_type, day)).collect(),
         left_out: preview.left_out,
         warnings: preview.warnings.into_iter().map(InvalidParameter::from).collect(),
-    };
-    Ok(Uncached(answer))
+    })
 }
 
 impl PreviewDay {

@@ -1,6 +1,9 @@
 //! Finds the source of a reading, and checks that its query stays inside the brackets that are put around it.
 
-use super::{dialect::Dialect, single_select::require_single_select};
+use super::{
+    dialect::Dialect,
+    single_select::{require_no_parameters, require_single_select},
+};
 use crate::{
     database::{Fault, FaultClass},
     metric::Source,
@@ -17,10 +20,13 @@ pub fn named_source<'a>(dialect: Dialect, sources: &'a Sources, name: &str) -> R
 }
 
 /// # Errors
-/// When the source's query is not a single SELECT.
+/// When the source's query is not a single SELECT, or has a parameter.
 pub fn require_sound(dialect: Dialect, source: &Source) -> Result<(), Fault> {
     match &source.query {
-        Some(query) => require_single_select(dialect, query.trim().trim_end_matches(';')),
+        Some(query) => {
+            require_no_parameters(dialect, query)?;
+            require_single_select(dialect, query.trim().trim_end_matches(';'))
+        }
         None => Ok(()),
     }
 }

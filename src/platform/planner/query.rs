@@ -9,7 +9,7 @@ use super::{
     execute::Executor,
     parse::{parse_count, parse_decimal},
     session::SpanRow,
-    single_select::require_single_select,
+    single_select::{require_no_parameters, require_single_select},
 };
 use crate::{
     database::{Fault, FaultClass},
@@ -30,13 +30,15 @@ pub struct QueryReading<'a> {
 
 impl QueryReading<'_> {
     /// # Errors
-    /// When it is not a single SELECT.
+    /// When it is not a single SELECT, or has a parameter.
     pub fn statement(&self, dialect: Dialect, day: &DayBounds) -> Result<String, Fault> {
+        require_no_parameters(dialect, self.sql)?;
         self.around(dialect, &fill_in(dialect, self.sql, day))
     }
 
     /// As [`Self::statement`] for one day, which the parameters of the statement name.
     pub fn statement_of_parameters(&self) -> Result<String, Fault> {
+        require_no_parameters(Dialect::Postgres, self.sql)?;
         let [start, end] = [DayParameter::Start { days_before: 0 }, DayParameter::End]
             .map(|edge| edge.of_type(TimeFormat::Timestamptz, "UTC"));
         self.around(Dialect::Postgres, &replaced(self.sql, &start, &end, DayParameter::DATE))

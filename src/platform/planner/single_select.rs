@@ -9,27 +9,15 @@ use crate::database::{Fault, FaultClass};
 /// When the query closes a bracket that it did not open, contains a second statement, or leaves a quotation, comment or
 /// bracket open.
 pub fn require_single_select(dialect: Dialect, sql: &str) -> Result<(), Fault> {
-    let refused =
-        |why: &str| Err(Fault::new(FaultClass::Sql, format!("the query must be a single SELECT: {why}")));
+    let refusal =
+        |why: &str| Fault::new(FaultClass::Sql, format!("the query must be a single SELECT: {why}"));
+    let refused = |why: &str| Err(refusal(why));
     // SQLite ends a statement at a NUL.
     if sql.contains('\0') {
         return refused("it has the character NUL");
     }
-    let (mut rest, mut depth) = (sql, 0_usize);
-    while let Some(character) = rest.chars().next() {
-        let before = sql.get(..sql.len() - rest.len()).unwrap_or_default();
-        let skipped = match dialect {
-            Dialect::Sqlite => skipped_in_sqlite(rest),
-            Dialect::Postgres => skipped_in_postgres(before, rest),
-        };
-        match skipped {
-            Ok(Some(after)) => {
-                rest = after;
-                continue;
-            }
-            Ok(None) => {}
-            Err(open) => return refused(&format!("{open} is not closed")),
-        }
+    let mut depth = 0_usize;
+    for (_, character) in characters_outside(dialect, sql).map_err(|open| refusal(&open))? {
         depth = match character {
             ';' => return refused("it has a semicolon"),
             '(' => depth + 1,
@@ -37,9 +25,61 @@ pub fn require_single_select(dialect: Dialect, sql: &str) -> Result<(), Fault> {
             ')' => depth - 1,
             _ => depth,
         };
-        rest = &rest[character.len_utf8()..];
     }
     if depth == 0 { Ok(()) } else { refused("a bracket ( is not closed") }
+}
+
+/// # Errors
+/// When the query has a parameter. Nothing would be bound to it: PostgreSQL refuses such a statement, SQLite takes it for NULL, and in
+/// a function the parameters are those of the function.
+pub fn require_no_parameters(dialect: Dialect, sql: &str) -> Result<(), Fault> {
+    let Ok(outside) = characters_outside(dialect, sql) else { return Ok(()) };
+    for (at, character) in outside {
+        let (before, after) = sql.split_at(at);
+        let next = after.chars().nth(1);
+        let is_parameter = match (dialect, character) {
+            (Dialect::Postgres, '$') => {
+                !ends_a_name(before) && next.is_some_and(|next| next.is_ascii_digit())
+            }
+            (Dialect::Sqlite, '$') => !ends_a_name(before),
+            (Dialect::Sqlite, '?' | '@' | ':') => true,
+            _ => false,
+        };
+        if is_parameter {
+            let name = |next: &char| next.is_alphanumeric() || *next == '_';
+            let name: String = after.chars().skip(1).take_while(name).take(20).collect();
+            let message = format!(
+                "the query has the parameter {character}{name}, and nothing gives it a value: write the value itself, or {{day_start}}, \
+                 {{day_end}} or {{day}}"
+            );
+            return Err(Fault::new(FaultClass::Sql, message));
+        }
+    }
+    Ok(())
+}
+
+/// The characters, each with its place in bytes, that are in no quotation and no comment.
+///
+/// # Errors
+/// What is left open.
+fn characters_outside(dialect: Dialect, sql: &str) -> Result<Vec<(usize, char)>, String> {
+    let (mut rest, mut outside) = (sql, Vec::new());
+    while let Some(character) = rest.chars().next() {
+        let at = sql.len() - rest.len();
+        let before = sql.get(..at).unwrap_or_default();
+        let skipped = match dialect {
+            Dialect::Sqlite => skipped_in_sqlite(rest),
+            Dialect::Postgres => skipped_in_postgres(before, rest),
+        };
+        rest = match skipped.map_err(|open| format!("{open} is not closed"))? {
+            Some(after) => after,
+            None => {
+                outside.push((at, character));
+                &rest[character.len_utf8()..]
+            }
+        };
+    }
+    Ok(outside)
 }
 
 /// What follows the quotation or the comment with which `rest` begins; `None` where it begins with another thing. An error names what is
@@ -219,6 +259,28 @@ mod tests {
         ] {
             let found = require_single_select(Dialect::Postgres, sql);
             assert!(found.is_ok(), "{sql}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_query_with_a_parameter_is_refused() {
+        for (dialect, sql) in [
+            (Dialect::Postgres, "SELECT $1 AS value"),
+            (Dialect::Postgres, "SELECT count(*) AS value FROM posts WHERE id=$12::int"),
+            (Dialect::Sqlite, "SELECT ? AS value"),
+            (Dialect::Sqlite, "SELECT ?1 AS value"),
+            (Dialect::Sqlite, "SELECT :day AS value"),
+            (Dialect::Sqlite, "SELECT @day AS value"),
+            (Dialect::Sqlite, "SELECT $day AS value"),
+        ] {
+            let refused = require_no_parameters(dialect, sql).unwrap_err();
+            assert!(refused.message.starts_with("the query has the parameter "), "{refused}");
+        }
+        for (dialect, sql) in [
+            (Dialect::Postgres, "SELECT 1::int, a$1, '$1', $$ $1 $$, \"$1\", a ? 'b', @ -1 FROM posts -- $1"),
+            (Dialect::Sqlite, "SELECT a$1, '?', \":a\", [@b] FROM posts /* ? */"),
+        ] {
+            assert!(require_no_parameters(dialect, sql).is_ok(), "{sql}");
         }
     }
 
