@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use super::lost_sessions::LostSessions;
 use crate::{
     database::Fault,
     metric::{DayBounds, Definition, Reading, Tally},
@@ -57,15 +58,17 @@ impl Batch {
     ///
     /// # Errors
     /// When the cut is lost; everything must then be read again from a new one.
-    pub async fn read(
+    pub(super) async fn read(
         &self,
         cut: &mut dyn Cut,
         schema: &Schema,
         days: &[DayBounds],
+        lost_sessions: &LostSessions,
     ) -> Result<Answers<Vec<Tally>>, Fault> {
         let mut parts = Vec::new();
         for part in &self.parts {
-            parts.push((Arc::clone(part), cut.read(schema, &part.sources, &part.readings, days).await?));
+            let answers = lost_sessions.read(cut, schema, &part.sources, &part.readings, days).await?;
+            parts.push((Arc::clone(part), answers));
         }
         Ok(Answers { parts })
     }

@@ -13,6 +13,7 @@ use super::{
     first_row::require_begun,
     freshness::{self, CutAttempt, Fresh, Freshness},
     judging::{self, CollectedValue, DayHistory},
+    lost_sessions::LostSessions,
     own_clock::{require_clock_of_platform, require_clock_of_store},
     recording::{self, Stamp},
     run::{self, OpenRun},
@@ -160,10 +161,12 @@ async fn record_day(
     let deadline = context.deadline();
     let definitions = missing.iter().map(|metric| &metric.definition);
     let freshness = Freshness::new(context, definitions, day);
-    let reader = DayReader { context, run: run.id, day, missing, there, deadline, freshness };
+    let lost_sessions = LostSessions::new(context.installation.retry.retries);
+    let reader = DayReader { context, run: run.id, day, missing, there, deadline, freshness, lost_sessions };
     let reading = async {
         require_clock_of_platform(context, day.date).await?;
-        freshness::when_fresh(context, day.date, |may_wait| reader.read(may_wait)).await
+        freshness::when_fresh(context, day.date, &reader.lost_sessions, |may_wait| reader.read(may_wait))
+            .await
     };
     let DayRecords { provenance, records, failed, left_out } =
         run::bounded(context, deadline, cancel, || kept(day.date), reading).await?;
@@ -231,6 +234,7 @@ struct DayReader<'a> {
     there: usize,
     deadline: Deadline,
     freshness: Freshness<'a>,
+    lost_sessions: LostSessions,
 }
 
 impl DayReader<'_> {
@@ -253,7 +257,7 @@ impl DayReader<'_> {
         };
         wanted.retain(|metric| !refusals.contains_key(&metric.definition.key()));
         let batch = Batch::new(wanted.iter().map(|metric| &metric.definition).enumerate());
-        let answers = batch.read(cut.as_mut(), &schema, &[*day]).await?;
+        let answers = batch.read(cut.as_mut(), &schema, &[*day], &self.lost_sessions).await?;
         let (records, failed) = evaluate(&wanted, &answers, day.date, &stamp);
         let failed = failed.into_iter().chain(refusals.into_values()).collect();
         Ok(Ok(DayRecords { provenance, records, failed, left_out }))

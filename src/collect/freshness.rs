@@ -11,7 +11,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use tokio::{sync::OnceCell, time::Instant};
 
-use super::{CollectError, Context, Failure, batch::Batch};
+use super::{CollectError, Context, Failure, batch::Batch, lost_sessions::LostSessions};
 use crate::{
     database::Fault,
     metric::{DayBounds, Definition, MetricKey},
@@ -155,14 +155,15 @@ pub(crate) fn is_before(staleness: &Staleness, instant: Timestamp) -> bool {
 }
 
 /// Calls `read` until the platform shows all of `date`, and returns its result. Each attempt opens a new cut, and receives
-/// whether there is time for another one.
+/// whether there is time for another one. `read` counts the sessions that it loses in `lost_sessions`.
 ///
 /// # Errors
 /// [`CollectError::Stale`] when the platform has not caught up in time, or [`CollectError::Platform`].
 pub(super) async fn when_fresh<T, F>(
     context: &Context,
     date: Date,
-    mut read: impl FnMut(bool) -> F,
+    lost_sessions: &LostSessions,
+    read: impl Fn(bool) -> F,
 ) -> Result<T, CollectError>
 where
     F: Future<Output = Result<Fresh<T>, Fault>>,
@@ -173,7 +174,7 @@ where
     loop {
         let started = Instant::now();
         let may_wait = wait_until.is_none_or(|wait_until| started < wait_until);
-        let staleness = match context.on_platform(|| read(may_wait)).await? {
+        let staleness = match context.on_platform(|| lost_sessions.attempt(|| read(may_wait))).await? {
             Ok(value) => return Ok(value),
             Err(staleness) => staleness,
         };

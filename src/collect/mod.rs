@@ -22,6 +22,7 @@ pub(crate) mod first_row;
 pub(crate) mod freshness;
 mod gaps;
 mod judging;
+mod lost_sessions;
 mod missing_days;
 mod next_collection;
 mod orphaned_runs;

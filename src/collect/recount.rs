@@ -8,6 +8,7 @@ use super::{
     CancellationToken, CollectError, Context, Failure,
     batch::{Answers, Batch, MetricReadings},
     freshness::{self, CutAttempt, Freshness, Refusals},
+    lost_sessions::LostSessions,
     run,
 };
 use crate::metric::{DayBounds, Definition, Observation, Tally};
@@ -125,7 +126,8 @@ async fn read(
     };
     let freshness = Freshness::new(context, definitions.iter().copied(), *last);
     let wanted: Vec<_> = definitions.iter().map(|definition| (definition.key(), to)).collect();
-    let reading = freshness::when_fresh(context, to, async |may_wait| {
+    let lost_sessions = LostSessions::new(context.installation.retry.retries);
+    let reading = freshness::when_fresh(context, to, &lost_sessions, async |may_wait| {
         let queries = Definition::source_queries(definitions.iter().copied());
         let schema = context.tenant.platform.inspect_with(&queries).await?;
         let mut cut = context.tenant.platform.open_cut(deadline).await?;
@@ -136,7 +138,7 @@ async fn read(
         };
         let is_read = |(_, definition): &(usize, &Definition)| !refusals.contains_key(&definition.key());
         let batch = Batch::new(definitions.iter().copied().enumerate().filter(is_read));
-        let answers = batch.read(cut.as_mut(), &schema, days).await?;
+        let answers = batch.read(cut.as_mut(), &schema, days, &lost_sessions).await?;
         Ok(Ok(Read { answers, refusals }))
     });
     let advice = || "nothing was counted; give a shorter range or fewer metrics".to_owned();

@@ -24,6 +24,21 @@ pub type Sources = BTreeMap<String, Source>;
 /// For every reading, in order, a tally for every day, in order; or why there is none.
 pub type ReadingResults = Vec<Result<Vec<Tally>, Fault>>;
 
+/// A snapshot was lost while it was read, for example because the connection broke.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{fault}")]
+pub struct LostCut {
+    pub fault: Fault,
+    /// The readings, by their indexes, at whose statement it was lost.
+    pub readings: Vec<usize>,
+}
+
+impl From<LostCut> for Fault {
+    fn from(lost: LostCut) -> Self {
+        lost.fault
+    }
+}
+
 /// A statement that the planner would run, for people to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedStatement {
@@ -237,7 +252,7 @@ pub trait Cut: Send {
         sources: &Sources,
         readings: &[Reading],
         days: &[DayBounds],
-    ) -> Result<ReadingResults, Fault>;
+    ) -> Result<ReadingResults, LostCut>;
 
     /// The earliest instant in the source's time column; for a date column, midnight UTC of that date.
     async fn earliest(&mut self, source: &Source) -> Result<Option<Timestamp>, Fault>;

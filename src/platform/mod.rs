@@ -16,8 +16,8 @@ mod unconfigured;
 use std::sync::Arc;
 
 pub use contract::{
-    Cut, DatabasePlace, FirstRowStatement, Flag, FunctionTask, OldStates, PlannedStatement, Platform,
-    PlatformOptions, ReadRelations, Sources, Staleness, WhenStale,
+    Cut, DatabasePlace, FirstRowStatement, Flag, FunctionTask, LostCut, OldStates, PlannedStatement,
+    Platform, PlatformOptions, ReadRelations, ReadingResults, Sources, Staleness, WhenStale,
 };
 pub use detected_format::{DetectedFormat, DetectedFormats};
 pub use schema::{Column, ColumnType, DescribedQuery, ForeignKey, Schema, Table, TableKind};

@@ -4,18 +4,22 @@ use std::{sync::Arc, time::Duration};
 
 use daymark::{
     collect::{
-        CancellationToken, CollectError, Context, DayReport, collect_day, collect_if_due, gaps, run_limit,
+        CancellationToken, CollectError, Context, DayReport, backfill, collect_day, collect_if_due, gaps,
+        run_limit,
     },
     definitions::{PreviewDays, preview_definitions, request_preview_context},
     metric::Provenance,
     store::{LockName, NewRun, RunKind, RunStatus},
 };
 use jiff::{SignedDuration, civil::Date};
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
     on,
-    world::{LAST_FINISHED, World, definitions, instant, january, message, right_now},
+    world::{
+        Heard, LAST_FINISHED, World, definition, definitions, instant, january, message, range, right_now,
+    },
 };
 
 on! { [sqlite_store_of_postgres, postgres_store_of_sqlite]
@@ -243,6 +247,34 @@ async fn a_failing_metric_does_not_fail_the_others(world: World) {
     world.execute("ALTER TABLE hidden RENAME TO comments").await;
     let again = collect(&world.context, None).await.unwrap();
     assert_eq!((again.status, again.recorded.len(), again.already_there), (RunStatus::Completed, 1, 3));
+}
+
+/// Each of these metrics fails the run's statements that follow, once for each retry.
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_that_end_the_session_do_not_fail_the_others() {
+    let world = World::postgres().await;
+    let ending = |category: &str, number: i32| {
+        let query =
+            format!("SELECT pg_terminate_backend(pg_backend_pid())::int + {number} AS value /* {{day}} */");
+        let measure = json!({"measure": "sql", "query": query, "shape": "value", "adds_up": "last"});
+        definition(world.time_format(), category, measure)
+    };
+    let all = definitions(world.time_format());
+    world.apply(&[all, vec![ending("ends_it", 1), ending("ends_it_too", 2)]].concat()).await;
+    let report = collect(&world.context, None).await.unwrap();
+    assert_eq!((report.status, report.recorded.len(), report.failed.len()), (RunStatus::Partial, 4, 2));
+    for failure in &report.failed {
+        assert!(failure.category.starts_with("ends_it"), "{failure:?}");
+        let cause = "the platform's session ended at the statement of this metric: terminating connection";
+        assert!(failure.message.starts_with(cause), "{failure:?}");
+    }
+    let logged = world.runs().await.remove(0).error_message.unwrap();
+    assert!(logged.contains("ends_it: ") && logged.contains("ends_it_too: "), "{logged}");
+
+    let (heard, never) = (Heard::default(), CancellationToken::new());
+    let report = backfill(&world.context, &range(1, 9), &heard, &never).await.unwrap();
+    assert_eq!((report.status, report.failed.len()), (Some(RunStatus::Partial), 2));
+    assert_eq!(world.records().await.len(), 40);
 }
 
 async fn a_run_that_records_no_metric_has_failed(world: World) {

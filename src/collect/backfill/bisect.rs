@@ -7,7 +7,10 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 use jiff::civil::Date;
 
 use crate::{
-    collect::batch::{Answers, Batch},
+    collect::{
+        batch::{Answers, Batch},
+        lost_sessions::LostSessions,
+    },
     database::{Deadline, Fault},
     metric::{DayBounds, Tally},
     platform::{Cut, Schema},
@@ -34,6 +37,7 @@ pub(super) async fn bisect(
     days: &[DayBounds],
     missing: &[Date],
     deadline: Deadline,
+    lost_sessions: &LostSessions,
 ) -> Result<Vec<Piece>, Fault> {
     let mut pieces = Vec::new();
     // Ordered by length; among equal lengths, the earliest interval comes first.
@@ -41,7 +45,7 @@ pub(super) async fn bisect(
     let mut readings = 0;
     while let Some((length, Reverse(start))) = unread.pop() {
         let piece = &days[start..start + length];
-        let answers = alone.read(cut, schema, piece).await?;
+        let answers = alone.read(cut, schema, piece, lost_sessions).await?;
         readings += 1;
         let of_data = answers.iter().any(|answer| answer.fault().is_some_and(Fault::is_of_data));
         // Every interval in the queue will be read once in any case.

@@ -132,7 +132,8 @@ async fn fill(
     let plan = Plan::new(context, run.id, deadline, &work.missing, last_day);
     let reading = async {
         require_clock_of_platform(context, last_day.date).await?;
-        freshness::when_fresh(context, last_day.date, |may_wait| plan.read(may_wait)).await
+        freshness::when_fresh(context, last_day.date, &plan.lost_sessions, |may_wait| plan.read(may_wait))
+            .await
     };
     let reading = run::bounded(context, deadline, cancel, || kept(0, days.len()), reading).await?;
     done.failures = reading.failures();

@@ -15,6 +15,7 @@ use crate::{
         Context, Failure,
         batch::{Answers, Batch, MetricReadings},
         freshness::{CutAttempt, Fresh, Freshness, Refusals},
+        lost_sessions::LostSessions,
         recording::{self, Stamp},
     },
     database::{Deadline, Fault},
@@ -30,6 +31,7 @@ pub(super) struct Plan<'a> {
     missing: &'a [Missing],
     groups: Vec<Group>,
     freshness: Freshness<'a>,
+    pub(super) lost_sessions: LostSessions,
 }
 
 /// Everything that was read, from which records are made.
@@ -69,7 +71,8 @@ impl<'a> Plan<'a> {
     ) -> Self {
         let definitions = missing.iter().map(|missing| &missing.metric.definition);
         let freshness = Freshness::new(context, definitions, last_day);
-        Self { context, run, deadline, missing, groups: group(missing), freshness }
+        let lost_sessions = LostSessions::new(context.installation.retry.retries);
+        Self { context, run, deadline, missing, groups: group(missing), freshness, lost_sessions }
     }
 
     /// Reads everything from a new cut, except the metrics that read an old state.
@@ -133,7 +136,7 @@ impl<'a> Plan<'a> {
         let mut members = group.members.clone();
         members.retain(|member| !refusals.contains_key(&self.key(*member)));
         let days = self.context.tenant.calendar.days(group.first, group.last);
-        let answers = self.batch(&members).read(cut, schema, &days).await?;
+        let answers = self.batch(&members).read(cut, schema, &days, &self.lost_sessions).await?;
         let of_data =
             |answer: &MetricReadings<'_, _>| days.len() > 1 && answer.fault().is_some_and(Fault::is_of_data);
         let bisected = answers.iter().filter(of_data).map(|answer| answer.metric).collect();
@@ -152,7 +155,8 @@ impl<'a> Plan<'a> {
         for metric in bisected {
             let member = group.members[*metric];
             let (alone, missing) = (self.batch(&[member]), &self.missing[member].days);
-            let pieces = bisect(cut, schema, &alone, &group.days, missing, self.deadline).await?;
+            let lost = &self.lost_sessions;
+            let pieces = bisect(cut, schema, &alone, &group.days, missing, self.deadline, lost).await?;
             let piece = |(days, answers)| GroupReading {
                 members: vec![member],
                 days,

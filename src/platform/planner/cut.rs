@@ -19,7 +19,7 @@ use crate::{
     database::{Deadline, Fault, FaultClass},
     metric::{DayBounds, Reading, Source, Tally},
     platform::{
-        contract::{Cut, OldStates, PlatformOptions, ReadRelations, ReadingResults, Sources},
+        contract::{Cut, LostCut, OldStates, PlatformOptions, ReadRelations, ReadingResults, Sources},
         schema::Schema,
     },
 };
@@ -45,7 +45,7 @@ impl<S: Session> Cut for SessionCut<S> {
         sources: &Sources,
         readings: &[Reading],
         days: &[DayBounds],
-    ) -> Result<ReadingResults, Fault> {
+    ) -> Result<ReadingResults, LostCut> {
         if days.is_empty() {
             return Ok(readings.iter().map(|_| Ok(Vec::new())).collect());
         }
@@ -115,10 +115,12 @@ struct CutRead<'a> {
 }
 
 impl CutRead<'_> {
-    async fn answer(&mut self, task: &ReadingTask<'_>) -> Result<(), Fault> {
+    async fn answer(&mut self, task: &ReadingTask<'_>) -> Result<(), LostCut> {
         match task.answer(&mut self.executor, self.schema, self.days).await {
             Ok(tallies) => self.keep(task, tallies),
-            Err(fault) if ends_the_cut(&fault) => return Err(fault),
+            Err(fault) if ends_the_cut(&fault) => {
+                return Err(LostCut { fault, readings: task.readings.clone() });
+            }
             Err(fault) if task.readings.len() > 1 && is_of_one_reading(&fault, task) => {
                 self.answer_apart(task).await?;
             }
@@ -135,12 +137,14 @@ impl CutRead<'_> {
 
     /// Gives each reading of the task a statement of its own, so that one that fails does not take the others with it. Once
     /// one reaches the time limit, those that come after it are not tried.
-    async fn answer_apart(&mut self, task: &ReadingTask<'_>) -> Result<(), Fault> {
+    async fn answer_apart(&mut self, task: &ReadingTask<'_>) -> Result<(), LostCut> {
         for (place, &index) in task.readings.iter().enumerate() {
             for alone in gather::plan(self.executor.dialect(), self.sources, self.readings, &[index]) {
                 match alone.answer(&mut self.executor, self.schema, self.days).await {
                     Ok(tallies) => self.keep(&alone, tallies),
-                    Err(fault) if ends_the_cut(&fault) => return Err(fault),
+                    Err(fault) if ends_the_cut(&fault) => {
+                        return Err(LostCut { fault, readings: vec![index] });
+                    }
                     Err(fault) if fault.class == FaultClass::TimedOut => {
                         self.fail(&task.readings[place..], &fault);
                         return Ok(());

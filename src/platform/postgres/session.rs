@@ -122,7 +122,13 @@ impl PostgresSession {
         match (outcome, ended) {
             (Ok(()), Ok(_)) => Ok(answers),
             (Err(error), Ok(_)) => Err(classified(error.into(), within_limit)),
-            (_, Err(fault)) => Err(Fault { class: FaultClass::Unreachable, ..fault }),
+            (Ok(()), Err(fault)) => Err(Fault { class: FaultClass::Unreachable, ..fault }),
+            // What ended the session says more than that it has ended.
+            (Err(error), Err(fault)) => {
+                let cause = Fault::from(error);
+                let fault = if cause.class == FaultClass::Unreachable { cause } else { fault };
+                Err(Fault { class: FaultClass::Unreachable, ..fault })
+            }
         }
     }
 }
