@@ -17,6 +17,7 @@ const STATEMENT_MARGIN: Duration = Duration::from_secs(1);
 /// How long a statement may take that alerts are evaluated or delivered by. Its answer is waited for five seconds longer.
 const ALERTING_LIMIT: Duration = Duration::from_secs(25);
 
+#[derive(Clone)]
 pub struct App {
     pub config: Config,
     pub context: Context,

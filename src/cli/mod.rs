@@ -46,6 +46,7 @@ mod serve;
 mod signals;
 mod sql;
 mod status;
+mod supervise;
 mod word_parser;
 
 pub use command_line::run;

@@ -4,8 +4,12 @@ use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context as _;
 use serde_json::json;
+use tokio::task::JoinHandle;
 
-use super::{App, Exit, Page, signals};
+use super::{
+    App, Exit, Page, signals,
+    supervise::{RESTART_PAUSE, restart_after_panics},
+};
 use crate::{
     access::{Access, Mode, RateLimit},
     alerts::Evaluator,
@@ -45,9 +49,11 @@ pub async fn run(app: &App, announce: impl FnOnce(SocketAddr)) -> anyhow::Result
     close_orphans(app, &service).await;
     announce(address);
     let scheduler =
-        settings.schedule.enabled.then(|| tokio::spawn(follow_schedule(app, &service, stop.clone())));
-    let alerting =
-        settings.delivery.is_enabled.then(|| tokio::spawn(follow_alerts(app, &service, stop.clone())));
+        settings.schedule.enabled.then(|| follow("the scheduler", app, &service, &stop, follow_schedule));
+    let alerting = settings
+        .delivery
+        .is_enabled
+        .then(|| follow("the task of alerts", app, &service, &stop, follow_alerts));
     server.serve(http::router(Arc::clone(&service)), service, stop).await;
     for task in [scheduler, alerting].into_iter().flatten() {
         // It ends when the server stops, and releases its lock then.
@@ -112,10 +118,27 @@ async fn close_orphans(app: &App, service: &http::Service) {
     }
 }
 
+/// Runs `task`, which ends when `stop` is cancelled, beside the server.
+fn follow<F>(
+    what: &'static str,
+    app: &App,
+    service: &http::Shared,
+    stop: &CancellationToken,
+    task: impl Fn(&App, &http::Shared, CancellationToken) -> F + Send + Sync + 'static,
+) -> JoinHandle<()>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let (app, service, stop) = (app.clone(), Arc::clone(service), stop.clone());
+    tokio::spawn(
+        async move { restart_after_panics(what, &stop, || task(&app, &service, stop.clone())).await },
+    )
+}
+
 /// Collects on schedule until `stop`, while this instance leads.
 fn follow_schedule(
     app: &App,
-    service: &http::Service,
+    service: &http::Shared,
     stop: CancellationToken,
 ) -> impl Future<Output = ()> + use<> {
     let (jobs, watch) = (Arc::clone(&service.jobs), service.cache.watch());
@@ -127,7 +150,7 @@ fn follow_schedule(
 /// Evaluates alerts and delivers notifications until `stop`, while this instance holds the lock of alerts.
 fn follow_alerts(
     app: &App,
-    service: &http::Service,
+    service: &http::Shared,
     stop: CancellationToken,
 ) -> impl Future<Output = ()> + use<> {
     let context = app.alerting_context();
