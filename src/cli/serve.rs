@@ -130,9 +130,8 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     let (app, service, stop) = (app.clone(), Arc::clone(service), stop.clone());
-    tokio::spawn(
-        async move { restart_after_panics(what, &stop, || task(&app, &service, stop.clone())).await },
-    )
+    let start = move |stop: &CancellationToken| task(&app, &service, stop.clone());
+    tokio::spawn(async move { restart_after_panics(what, RESTART_PAUSE, &stop, || start(&stop)).await })
 }
 
 /// Collects on schedule until `stop`, while this instance leads.
