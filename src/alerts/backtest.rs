@@ -112,12 +112,24 @@ fn problem(condition: &MetricCondition, metrics: &[StoredDefinition]) -> Option<
             hint: hint.unwrap_or_else(|| "name a metric that `daymark apply` has defined".to_owned()),
         });
     };
-    let MetricTest::Falls { percent, .. } = &condition.test else { return None };
-    let never = Profile::of(&metric.definition).is_not_negative && *percent > Decimal::from(100);
-    never.then(|| RuleProblem {
-        message: format!("`{name}` is never below 0, so it cannot fall by {percent} %"),
-        hint: "give a `percent` of 100 or less".to_owned(),
-    })
+    let lowest = Profile::of(&metric.definition).is_not_negative.then(Decimal::zero);
+    let highest = metric.definition.is_share().then(|| Decimal::from(100));
+    let problem = |message, hint: &str| Some(RuleProblem { message, hint: hint.to_owned() });
+    match &condition.test {
+        MetricTest::Falls { percent, .. } if lowest.is_some() && *percent > Decimal::from(100) => problem(
+            format!("`{name}` is never below 0, so it cannot fall by {percent} %"),
+            "give a `percent` of 100 or less",
+        ),
+        MetricTest::Below(limit) if lowest.is_some_and(|lowest| *limit <= lowest) => problem(
+            format!("`{name}` is never below 0, so it cannot be below {limit}"),
+            "give a `value` greater than 0",
+        ),
+        MetricTest::Above(limit) if highest.is_some_and(|highest| *limit >= highest) => problem(
+            format!("`{name}` is never above 100 %, so it cannot be above {limit}"),
+            "give a `value` less than 100",
+        ),
+        _ => None,
+    }
 }
 
 /// On how many further days in a row a condition that is evaluated once a day must hold, where `for_minutes` is a day or more.

@@ -193,6 +193,24 @@ impl Definition {
             },
         }
     }
+
+    /// Whether it is the percentage of a part of what its denominator counts, and so never above 100: a retention, or the rows of a
+    /// source that pass a filter among all rows of the source. Of other percentages this is not known.
+    pub fn is_share(&self) -> bool {
+        match &self.measure {
+            Measure::Retention(_) => true,
+            Measure::Ratio { numerator, denominator } if self.metric_type == MetricType::Percentage => {
+                match (numerator.as_ref(), denominator.as_ref()) {
+                    (Measure::Created(part), Measure::Created(all))
+                    | (Measure::Existing(part), Measure::Existing(all)) => {
+                        part.source == all.source && all.filter.is_empty()
+                    }
+                    _ => false,
+                }
+            }
+            _ => false,
+        }
+    }
 }
 
 impl Measure {

@@ -197,7 +197,7 @@ mod tests {
 
     use super::*;
     use crate::metric::{
-        AddsUp, DashboardPlace, ExpectedRange, Filter, Kind, Moments, Phase, Rows, has_value,
+        AddsUp, Condition, DashboardPlace, ExpectedRange, Filter, Kind, Moments, Phase, Rows, Test, has_value,
     };
 
     fn definition(metric_type: MetricType, measure: Measure) -> Definition {
@@ -235,6 +235,21 @@ mod tests {
             Value::Object(seen.metadata),
             json!({"numerator": 235, "denominator": 1000, "calculation": "created(posts) / created(posts)"})
         );
+    }
+
+    #[test]
+    fn only_a_part_of_what_its_denominator_counts_is_a_share() {
+        let sold = Condition { column: "sold_at".to_owned(), test: Test::IsNull(false) };
+        let filtered = Rows { filter: Filter(vec![sold]), ..rows() };
+        let other = Rows { source: "comments".to_owned(), ..rows() };
+        let percentage = |part: &Rows, all: &Rows| {
+            let [numerator, denominator] = [part, all].map(|rows| Box::new(Measure::Created(rows.clone())));
+            definition(MetricType::Percentage, Measure::Ratio { numerator, denominator })
+        };
+        assert!(percentage(&filtered, &rows()).is_share());
+        assert!(!percentage(&rows(), &filtered).is_share());
+        assert!(!percentage(&other, &rows()).is_share());
+        assert!(!ratio(MetricType::Average).is_share());
     }
 
     #[test]

@@ -81,6 +81,10 @@ async fn check_names_receivers_and_rules_that_cannot_work() {
          metric = \"members_total\"
          condition = \"falls\"
          percent = 150
+         [alerts.negative]
+         metric = \"members_total\"
+         condition = \"below\"
+         value = 0
          "
     ));
     let refused = "nothing can be delivered: its address is loopback, link-local or private";
@@ -91,6 +95,7 @@ async fn check_names_receivers_and_rules_that_cannot_work() {
         ("delivery.heartbeat_url", "the heartbeat is refused"),
         ("[alerts.few]", "there is no active metric `articles_publishd`"),
         ("[alerts.fell]", "`members_total` is never below 0, so it cannot fall by 150 %"),
+        ("[alerts.negative]", "`members_total` is never below 0, so it cannot be below 0"),
     ] {
         let is_named = |line: &str| line.contains(place) && line.contains(message);
         assert!(checked.lines().any(is_named), "{place}: {message}\n{checked}");
