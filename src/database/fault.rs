@@ -40,6 +40,14 @@ impl Fault {
         self.class.is_transient()
     }
 
+    /// Whether SQLite may not write to one of its files, or to their directory (SQLITE_READONLY).
+    pub fn is_read_only_file(&self) -> bool {
+        const PRIMARY: u32 = 0xff;
+        let code =
+            self.sqlstate.as_deref().and_then(|state| state.strip_prefix("sqlite:")?.parse::<u32>().ok());
+        code.is_some_and(|code| code & PRIMARY == 8)
+    }
+
     /// Whether the failure depends on the rows that were read, so that fewer days may be readable.
     pub fn is_of_data(&self) -> bool {
         self.class == FaultClass::Data

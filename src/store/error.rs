@@ -67,6 +67,9 @@ impl StoreError {
 fn advice(fault: &Fault) -> String {
     let advice = match (fault.class, fault.sqlstate.as_deref()) {
         (_, Some("sqlite:14")) => "let this user write to the file and to its directory",
+        _ if fault.is_read_only_file() => {
+            "SQLite writes to the database, to its -wal and -shm files and to their directory"
+        }
         (_, Some("25006")) => {
             "its database takes no changes: name a primary in its URL, or turn `default_transaction_read_only` off"
         }

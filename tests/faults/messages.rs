@@ -79,7 +79,7 @@ async fn messages_about_unusable_sqlite_files() {
         ("the platform is not a database", store.clone(), at("letter.txt")),
         ("the platform is a directory", store.clone(), at("folder")),
     ];
-    let unreadable = at("closed/platform.db");
+    let (unreadable, of_shared) = (at("closed/platform.db"), at("shared.db"));
     let closed_cases = [
         (["migrate"].as_slice(), "the store would be in a read-only directory", at("closed/new.db")),
         (COLLECT.as_slice(), "the store is in a read-only directory", at("closed/store.db")),
@@ -107,6 +107,15 @@ async fn messages_about_unusable_sqlite_files() {
         installation.store = store;
         page.add(what, arguments, &run_unprivileged(&installation, arguments));
     }
+    // SQLite gives the -shm file the mode of the database, which was read-only at first.
+    let shared = installation.directory().join("shared.db");
+    fs::copy(installation.directory().join("store.db"), &shared).unwrap();
+    set_mode(&shared, 0o400);
+    installation.store = of_shared;
+    let check = run_unprivileged(&installation, &["check"]);
+    assert!(check.stdout.contains("may not write to"), "{check:?}");
+    set_mode(&shared, 0o600);
+    page.add("the -shm file of the store is read-only", &COLLECT, &run_unprivileged(&installation, &COLLECT));
     (installation.store, installation.platform) = (store, unreadable);
     page.add("the platform may not be read", &COLLECT, &run_unprivileged(&installation, &COLLECT));
     set_mode(&closed, 0o755);

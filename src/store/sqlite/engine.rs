@@ -157,6 +157,10 @@ impl SqlStore for SqliteStore {
         &self.location
     }
 
+    fn failed(&self, error: sqlx::Error) -> StoreError {
+        SqliteStore::failed(self, error)
+    }
+
     fn retry_policy(&self) -> RetryPolicy {
         self.retry
     }

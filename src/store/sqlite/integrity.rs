@@ -50,6 +50,18 @@ impl SqliteStore {
             .collect())
     }
 
+    /// Which of the database, its -wal and -shm files and their directory this user may not write to. SQLite gives the files that it makes
+    /// beside a database the database's mode, so that a -shm file that was made while the database was read-only stays so. No file is
+    /// opened, because closing it would release the locks that SQLite holds on it in this process.
+    pub(super) fn unwritable(&self) -> Vec<PathBuf> {
+        let is_refused = |path: &PathBuf| {
+            let access = rustix::fs::access(path, rustix::fs::Access::WRITE_OK);
+            access.is_err_and(|error| error != rustix::io::Errno::NOENT)
+        };
+        let directory = directory_of(&self.path).to_owned();
+        self.files().into_iter().chain([directory]).filter(is_refused).collect()
+    }
+
     /// The database, and the files that SQLite keeps beside it.
     pub(super) fn files(&self) -> [PathBuf; 3] {
         ["", "-wal", "-shm"].map(|suffix| {
@@ -76,10 +88,14 @@ fn open_to_others(path: &Path) -> Option<IntegrityFinding> {
     })
 }
 
+fn directory_of(store: &Path) -> &Path {
+    store.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// A user who may write to a directory may put another database in the place of the store, unless the directory lets only the owner of
 /// a file rename it.
 fn replaceable_by_others(store: &Path) -> Option<IntegrityFinding> {
-    let directory = store.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = directory_of(store);
     let mode = fs::metadata(directory).ok()?.permissions().mode();
     (mode & WRITABLE_BY_OTHERS != 0 && mode & STICKY == 0).then(|| IntegrityFinding {
         message: format!(

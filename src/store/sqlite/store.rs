@@ -40,8 +40,22 @@ impl SqliteStore {
         }
     }
 
+    /// The error of the store. SQLite does not say which file it may not write to, so the message names it.
     pub(super) fn failed(&self, error: sqlx::Error) -> StoreError {
-        row::failed(&self.location, error)
+        let mut failed = row::failed(&self.location, error);
+        if let StoreError::Fault { fault, .. } = &mut failed
+            && fault.is_read_only_file()
+            && let paths = self.unwritable()
+            && !paths.is_empty()
+        {
+            let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+            fault.message += &format!(
+                ": this user may not write to {}; run `chmod u+w {}` as their owner",
+                paths.join(", "),
+                paths.join(" ")
+            );
+        }
+        failed
     }
 
     pub(super) fn fault(&self, class: FaultClass, message: String) -> StoreError {
