@@ -19,6 +19,18 @@ const BY_CODE: &[(&str, &str)] = &[
     ("sqlite:11", "restore the file from a backup"),
 ];
 
+/// Hints for the messages of SQLSTATE 53300 that name a limit other than the server's `max_connections`.
+const TOO_MANY_CONNECTIONS: &[(&str, &str)] = &[
+    (
+        "connections for role",
+        "wait, connect fewer clients with this role, or raise the role's limit (`ALTER ROLE … CONNECTION LIMIT`)",
+    ),
+    (
+        "connections for database",
+        "wait, connect fewer clients to this database, or raise its limit (`ALTER DATABASE … CONNECTION LIMIT`)",
+    ),
+];
+
 const POOLER: &str = "a connection pooler shares the session among several clients: connect to the server itself, or to a pooler in session mode";
 
 /// Hints by a part of the message, for errors to which neither the driver nor the TLS library assigns a code.
@@ -66,6 +78,10 @@ pub(super) fn of_connection(
     sqlstate: Option<&str>,
     message: &str,
 ) -> Option<&'static str> {
+    let of_limit = TOO_MANY_CONNECTIONS.iter().find(|(part, _)| message.contains(part));
+    if let Some((_, hint)) = of_limit.filter(|_| sqlstate == Some("53300")) {
+        return Some(hint);
+    }
     let by_code = BY_CODE.iter().find(|(code, _)| sqlstate == Some(code));
     if let Some((_, hint)) = by_code {
         return Some(hint);
@@ -76,4 +92,21 @@ pub(super) fn of_connection(
     }
     let by_message = BY_MESSAGE.iter().find(|(part, _)| message.contains(part)).map(|(_, hint)| *hint);
     by_message.or_else(|| is_tls.then_some(TLS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_of_connections_is_named_by_what_it_belongs_to() {
+        let hint = |message| of_connection(FaultClass::Unreachable, Some("53300"), message).unwrap();
+        for (message, limit) in [
+            ("too many connections for role \"daymark_service\"", "ALTER ROLE … CONNECTION LIMIT"),
+            ("too many connections for database \"app\"", "ALTER DATABASE … CONNECTION LIMIT"),
+            ("sorry, too many clients already", "max_connections"),
+        ] {
+            assert!(hint(message).contains(limit), "{message}: {}", hint(message));
+        }
+    }
 }
