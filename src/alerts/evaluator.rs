@@ -91,11 +91,16 @@ impl Evaluator {
     pub async fn run(&self, mut lock: AlertLockWatch, stop: &CancellationToken) {
         let mut memory = Memory::default();
         loop {
-            let holds_lock = lock.borrow_and_update().is_some();
+            let held = lock.borrow_and_update().clone();
             // The counters are noted also while another instance leads, so that this one knows the last minutes when it takes over.
             memory.sample_requests(&self.counters, self.context.now());
-            if holds_lock && memory.is_due(self.context.now(), self.watch.store_version()) {
+            if let Some(held) = held
+                && memory.is_due(self.context.now(), self.watch.store_version())
+            {
                 let evaluated = self.evaluate_with(&mut memory).await;
+                if evaluated.is_ok() {
+                    held.beat().await;
+                }
                 self.log_outcome(evaluated);
             }
             tokio::select! {

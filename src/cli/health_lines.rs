@@ -58,7 +58,9 @@ fn alerts(health: &HealthResponse) -> String {
     if failed > 0 {
         line += &format!("; {} cannot be evaluated", pluralize(failed, "rule"));
     }
-    if !alerts.is_evaluated {
+    if alerts.is_silent {
+        line += "; the instance that holds the lock of alerts has not evaluated them for 6 minutes: see `daymark check`";
+    } else if !alerts.is_evaluated {
         line += "; no instance of `daymark serve` evaluates them now";
     }
     line

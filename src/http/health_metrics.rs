@@ -204,7 +204,7 @@ fn alerts(page: &mut Exposition, health: &HealthResponse) {
     let alerts = &health.alerts;
     page.gauge(
         "daymark_alerting_led",
-        "1 while some instance evaluates alerts; daymark_alerting_leader says whether it is this one.",
+        "1 while some instance holds the lock of alerts and has evaluated them within 6 minutes; daymark_alerting_leader says whether it is this one.",
         Some(flag(alerts.is_evaluated)),
     );
     let firing: Vec<_> =
@@ -217,7 +217,7 @@ fn alerts(page: &mut Exposition, health: &HealthResponse) {
     let of = |status, count: i64| (vec![("status", status)], count as f64);
     page.labelled(
         "daymark_notifications",
-        "Notifications of the last 90 days and those that are pending, by status.",
+        "Notifications of the last 90 days and those that are pending, by status; messages that try a channel are not counted.",
         &[
             of("pending", notifications.pending),
             of("delivered", notifications.delivered),

@@ -4,7 +4,7 @@
 use std::{borrow::Cow, ops::DerefMut, path::Path, time::Duration};
 
 use async_trait::async_trait;
-use jiff::{Timestamp, civil::Date};
+use jiff::{SignedDuration, Timestamp, civil::Date};
 use uuid::Uuid;
 
 use super::{
@@ -122,6 +122,7 @@ pub(super) trait SqlEvents: SqlStore {
 #[async_trait]
 pub(super) trait SqlRuns: SqlStore {
     async fn acquire(&self, name: &LockName) -> Result<Option<Box<dyn Held>>, StoreError>;
+    async fn select_heartbeat_age(&self, name: &LockName) -> Result<Option<SignedDuration>, StoreError>;
     async fn name_holder(&self, name: &LockName) -> Result<Option<String>, StoreError>;
     /// Whether some process holds the lock.
     async fn is_held_by_any(&self, name: &LockName) -> Result<bool, StoreError>;

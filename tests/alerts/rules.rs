@@ -1,8 +1,10 @@
 //! Rules over real stores: an outage of a database is one notification, and its end is another.
 
 use std::{
+    fs::File,
+    path::PathBuf,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use daymark::{
@@ -10,13 +12,16 @@ use daymark::{
     collect::{CancellationToken, Context, backfill, collect_day, pause, resume},
     config::Config,
     corrections::{self, CorrectionRequest, RequestedChange, RequestedCorrection},
+    definitions::{CheckScope, check},
     delivery::AlertLock,
+    http::HealthMetrics,
     metric::CronSchedule,
     query::{self, AlertEntry},
-    store::NotificationKind,
+    store::{AlertEvaluation, NotificationKind},
     telemetry::Counters,
 };
 use jiff::SignedDuration;
+use sqlx::{Connection, Executor, SqliteConnection};
 use tokio::sync::Notify;
 
 use crate::{
@@ -42,6 +47,47 @@ on! { [sqlite, postgres]
     a_cause_on_another_channel_suppresses_no_effect,
     an_anomaly_and_drift_are_notified,
     a_metric_is_judged_by_its_corrected_value,
+}
+
+/// A holder of the lock that hangs, or whose evaluations fail, sets no heartbeat. Its last one is made seven minutes old.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_evaluates_no_rules_is_seen_by_others() {
+    let world = World::sqlite().await;
+    let (config, store) = (config("", &[]), Arc::clone(&world.context.tenant.store));
+    let evaluation = async || AlertEvaluation::read(store.as_ref()).await.unwrap();
+    assert_eq!(evaluation().await, AlertEvaluation::NoInstance);
+    let lock = AlertLock::new(&world.context, Counters::default());
+    lock.tick(&mut None).await.unwrap();
+    assert_eq!(evaluation().await, AlertEvaluation::Working);
+    let path = PathBuf::from(world.store_url.replace("sqlite:", "") + "-locks/default.alerts");
+    let file = File::options().write(true).open(&path).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(7 * 60)).unwrap();
+    drop(file);
+    assert!(matches!(evaluation().await, AlertEvaluation::Silent(_)));
+    let checked = check(&world.context, &[], CheckScope::ALL).await.findings;
+    let holder = format!("process {} on this machine holds the lock of alerts", std::process::id());
+    assert!(checked.iter().any(|finding| finding.message.starts_with(&holder)), "{checked:?}");
+    let led = async || HealthMetrics::new(&world.context, Arc::clone(&store)).render().await;
+    assert!(led().await.contains("\ndaymark_alerting_led 0\n"));
+
+    // With a cancelled token the evaluator evaluates once.
+    let stop = CancellationToken::new();
+    stop.cancel();
+    let evaluate_once = async || {
+        evaluator(&world.context, &config, &Counters::default()).run(lock.watch(), &stop).await;
+    };
+    let sql = async |statement: &'static str| {
+        let mut session = SqliteConnection::connect(&world.store_url).await.unwrap();
+        session.execute(statement).await.unwrap();
+        session.close().await.unwrap();
+    };
+    sql("ALTER TABLE alert_states RENAME TO hidden").await;
+    evaluate_once().await;
+    assert!(matches!(evaluation().await, AlertEvaluation::Silent(_)), "the evaluation failed");
+    sql("ALTER TABLE hidden RENAME TO alert_states").await;
+    evaluate_once().await;
+    assert_eq!(evaluation().await, AlertEvaluation::Working);
+    assert!(led().await.contains("\ndaymark_alerting_led 1\n"));
 }
 
 const DEADLINE: Duration = Duration::from_secs(60);

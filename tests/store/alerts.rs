@@ -19,6 +19,7 @@ crate::on_both_stores!(
     those_behind_one_that_is_tried_again_wait_as_long,
     a_notification_is_written_with_its_only_attempt,
     whether_a_lock_is_taken_is_known,
+    the_age_of_a_lock_s_heartbeat_is_known,
     a_notification_is_given_up_and_deleted_later,
     alerts_of_tenants_are_separate,
     invalid_rows_are_refused
@@ -235,7 +236,12 @@ async fn a_notification_is_written_with_its_only_attempt(fixture: Fixture) {
     }
     assert!(ids(store, "ops").await.is_empty());
     assert_eq!(store.delivery_attempts(&[test.id]).await.unwrap(), [only]);
-    assert_eq!(store.notification_counts().await.unwrap().delivered, 1);
+    let refused = NewNotification { kind: NotificationKind::Test, ..notification("ops") };
+    let only = attempt(&refused, 1, noon(), false);
+    store.add_attempted(&refused, &outcome(&only, AfterAttempt::GivenUp)).await.unwrap();
+    assert_eq!(store.notifications(Some("ops"), 10).await.unwrap().len(), 2);
+    let counts = store.notification_counts().await.unwrap();
+    assert_eq!((counts.delivered, counts.given_up), (0, 0), "messages that try a channel are not counted");
 }
 
 async fn whether_a_lock_is_taken_is_known(fixture: Fixture) {
@@ -251,6 +257,23 @@ async fn whether_a_lock_is_taken_is_known(fixture: Fixture) {
     while other.is_taken(&LockName::Alerts).await.unwrap() {
         assert!(started.elapsed().as_secs() < 60, "the lock is not released");
     }
+}
+
+async fn the_age_of_a_lock_s_heartbeat_is_known(fixture: Fixture) {
+    fixture.ready().await;
+    let (store, other) = (&fixture.store, fixture.again());
+    let age = async || other.heartbeat_age(&LockName::Alerts).await.unwrap();
+    assert_eq!(age().await, None, "no process holds it");
+    let held = store.try_lock(&LockName::Alerts).await.unwrap().unwrap();
+    let started = std::time::Instant::now();
+    let second = jiff::SignedDuration::from_secs(1);
+    while age().await.unwrap() < second {
+        assert!(held.is_held().await, "this question is no heartbeat");
+        assert!(started.elapsed().as_secs() < 60, "it does not age");
+    }
+    let before = age().await.unwrap();
+    held.beat().await;
+    assert!(age().await.unwrap() < before);
 }
 
 async fn a_notification_is_given_up_and_deleted_later(fixture: Fixture) {

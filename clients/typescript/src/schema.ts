@@ -1063,8 +1063,10 @@ export interface components {
         AlertsHealth: {
             /** @description How many alerts fire, by severity. */
             firing: components["schemas"]["SeverityCount"][];
-            /** @description Whether some instance evaluates the rules and delivers notifications. */
+            /** @description Whether an instance evaluates the rules and delivers notifications: it holds the lock of alerts and has evaluated them within 6 minutes. */
             is_evaluated: boolean;
+            /** @description Whether an instance holds the lock of alerts and has evaluated no rules for 6 minutes: it hangs, or every evaluation fails. */
+            is_silent: boolean;
             notifications: components["schemas"]["NotificationsHealth"];
             /** @description How many rules are in each state, of all that were ever evaluated. */
             states: components["schemas"]["StateCount"][];
@@ -2136,7 +2138,7 @@ export interface components {
             /** Format: date */
             date: string;
         };
-        /** @description The notifications of the last 90 days, and those that are still to be delivered. */
+        /** @description The notifications of the last 90 days, and those that are still to be delivered, without messages that try a channel. */
         NotificationsHealth: {
             /** Format: int64 */
             delivered: number;

@@ -8,7 +8,7 @@ use crate::{
     collect::Context,
     config::Finding,
     definitions::{CRON_JOB, own_cron_job},
-    store::{RunFilter, RunKind, RunStatus, ScheduleState, StoreError},
+    store::{AlertEvaluation, LockName, RunFilter, RunKind, RunStatus, ScheduleState, StoreError},
 };
 
 /// How long after its time a day is recorded at the latest, if something collects it: `daymark collect` is run every hour.
@@ -26,6 +26,7 @@ pub(super) async fn check_schedule(context: &Context, scope: CheckScope) -> Vec<
             None => findings.extend(overdue(context, &state, now).await.unwrap_or_default()),
         }
         findings.extend(silent(context, &state, now));
+        findings.extend(silent_alerts(context).await.unwrap_or_default());
     }
     findings
 }
@@ -95,6 +96,21 @@ fn silent(context: &Context, state: &ScheduleState, now: Timestamp) -> Option<Fi
         context.tenant.calendar.display(leader.seen_at)
     );
     Some(Finding::warning("schedule", message).hint("it hangs: end it, and another instance takes over"))
+}
+
+/// The finding about an instance that holds the lock of alerts and evaluates none.
+async fn silent_alerts(context: &Context) -> Result<Option<Finding>, StoreError> {
+    let store = context.tenant.store.as_ref();
+    let AlertEvaluation::Silent(age) = AlertEvaluation::read(store).await? else { return Ok(None) };
+    let holder = store.holder(&LockName::Alerts).await?;
+    let message = format!(
+        "{} holds the lock of alerts and has evaluated no rules for {:#}",
+        holder.as_deref().unwrap_or("an instance"),
+        SignedDuration::from_secs(age.as_secs())
+    );
+    Ok(Some(Finding::warning("alerts", message).hint(
+        "its log says why evaluations fail; if it says nothing, it hangs: end it, and another instance takes over",
+    )))
 }
 
 /// The finding about a day that was due and is not recorded, although earlier ones are.

@@ -9,13 +9,15 @@ use crate::{
     collect::Context,
     config::AlertSeverity,
     query::{error::QueryError, response::words},
-    store::{AlertState, AlertStatus, LockName, NotificationCounts},
+    store::{AlertEvaluation, AlertState, AlertStatus, NotificationCounts},
 };
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AlertsHealth {
-    /// Whether some instance evaluates the rules and delivers notifications.
+    /// Whether an instance evaluates the rules and delivers notifications: it holds the lock of alerts and has evaluated them within 6 minutes.
     pub is_evaluated: bool,
+    /// Whether an instance holds the lock of alerts and has evaluated no rules for 6 minutes: it hangs, or every evaluation fails.
+    pub is_silent: bool,
     /// How many alerts fire, by severity.
     pub firing: Vec<SeverityCount>,
     /// How many rules are in each state, of all that were ever evaluated.
@@ -37,7 +39,7 @@ pub struct StateCount {
     pub rules: usize,
 }
 
-/// The notifications of the last 90 days, and those that are still to be delivered.
+/// The notifications of the last 90 days, and those that are still to be delivered, without messages that try a channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct NotificationsHealth {
     /// Those that are still to be delivered.
@@ -65,8 +67,10 @@ pub(super) async fn alerts_health(context: &Context) -> Result<AlertsHealth, Que
         state: status.name(),
         rules: states.iter().filter(|state| state.status == status).count(),
     };
+    let evaluation = AlertEvaluation::read(store.as_ref()).await?;
     Ok(AlertsHealth {
-        is_evaluated: store.is_taken(&LockName::Alerts).await?,
+        is_evaluated: evaluation == AlertEvaluation::Working,
+        is_silent: matches!(evaluation, AlertEvaluation::Silent(_)),
         firing: AlertSeverity::iter().map(firing).collect(),
         states: AlertStatus::iter().map(in_state).collect(),
         notifications: NotificationsHealth { pending, oldest_pending_at, delivered, given_up },

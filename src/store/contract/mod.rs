@@ -2,6 +2,7 @@
 //! once, in `entities/`, with what only one database understands in `postgres/` and `sqlite/`; both stores pass the same
 //! conformance suite.
 
+mod alert_evaluation;
 mod alerts;
 mod annotations;
 mod backups;
@@ -28,6 +29,7 @@ pub mod table;
 mod upkeep;
 mod watch;
 
+pub use alert_evaluation::AlertEvaluation;
 pub use alerts::{AlertState, AlertStatus, Alerts, FiredAs, Silence};
 pub use annotations::{Annotation, AnnotationText, Annotations};
 pub(super) use backups::ContentsSum;

@@ -147,7 +147,7 @@ pub struct DeliveryOutcome {
     pub behind: Behind,
 }
 
-/// How many notifications there are.
+/// How many notifications there are. Messages that try a channel are not counted: the command that sends one prints its outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct NotificationCounts {
     pub pending: i64,

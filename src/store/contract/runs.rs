@@ -2,7 +2,7 @@
 //! of a run.
 
 use async_trait::async_trait;
-use jiff::{Timestamp, civil::Date};
+use jiff::{SignedDuration, Timestamp, civil::Date};
 use uuid::Uuid;
 
 use super::{
@@ -46,6 +46,10 @@ impl RunFilter {
 pub trait Held: Send + Sync {
     /// Whether the lock is still held: a server that was restarted has forgotten it, and a file may have been removed.
     async fn is_held(&self) -> bool;
+
+    /// Sets the heartbeat of the lock, which other processes read (`Runs::heartbeat_age`). One that cannot be set is not repeated: its age
+    /// tells.
+    async fn beat(&self);
 }
 
 /// Runs, their locks, and their commits.
@@ -56,6 +60,10 @@ pub trait Runs: Send + Sync {
 
     /// Whether some process holds the lock. This costs less than trying to take it.
     async fn is_taken(&self, name: &LockName) -> Result<bool, StoreError>;
+
+    /// How long ago the process that holds the lock took it or set its heartbeat; `None` where no process holds it, or the database does
+    /// not tell: PostgreSQL tells the holder's role and members of `pg_read_all_stats`.
+    async fn heartbeat_age(&self, name: &LockName) -> Result<Option<SignedDuration>, StoreError>;
 
     /// The process that holds the lock, in the words of a message; `None` where no process holds it, or the database does not tell.
     async fn holder(&self, name: &LockName) -> Result<Option<String>, StoreError>;

@@ -58,7 +58,7 @@ const COUNT: &str = "
         count(CASE WHEN status = 'delivered' THEN 1 END) AS delivered,
         count(CASE WHEN status = 'given_up' THEN 1 END) AS given_up,
         min(CASE WHEN status = 'pending' THEN created_at END) AS oldest_pending_at
-    FROM notifications WHERE tenant_id = $1";
+    FROM notifications WHERE tenant_id = $1 AND kind <> 'test'";
 
 /// Notifications about one rule are committed one after the other, because each commit changes the rule's state; so their numbers
 /// are in the order of the commits. Others may have the same number.

@@ -47,6 +47,10 @@ mod tests {
             Ok(false)
         }
 
+        async fn heartbeat_age(&self, _: &LockName) -> Result<Option<jiff::SignedDuration>, StoreError> {
+            Ok(None)
+        }
+
         async fn holder(&self, _: &LockName) -> Result<Option<String>, StoreError> {
             Ok(None)
         }

@@ -1,7 +1,7 @@
 //! The collection log.
 
 use async_trait::async_trait;
-use jiff::{Timestamp, civil::Date};
+use jiff::{SignedDuration, Timestamp, civil::Date};
 use uuid::Uuid;
 
 use super::{
@@ -33,6 +33,10 @@ impl<S: SqlRuns + SqlCommits + SqlEvents> Runs for S {
 
     async fn holder(&self, name: &LockName) -> Result<Option<String>, StoreError> {
         retry(self, || self.name_holder(name)).await
+    }
+
+    async fn heartbeat_age(&self, name: &LockName) -> Result<Option<SignedDuration>, StoreError> {
+        retry(self, || self.select_heartbeat_age(name)).await
     }
 
     async fn is_taken(&self, name: &LockName) -> Result<bool, StoreError> {

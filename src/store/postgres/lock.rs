@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::SignedDuration;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tokio::sync::Mutex;
 
@@ -31,12 +32,23 @@ impl Held for HeldSession {
         let mut session = self.session.lock().await;
         matches!(tokio::time::timeout(ANSWER_TIMEOUT, session.ping()).await, Ok(Ok(())))
     }
+
+    /// The time at which the session's last statement began is the heartbeat; [`Held::is_held`] sends none.
+    async fn beat(&self) {
+        let mut session = self.session.lock().await;
+        let _ = tokio::time::timeout(ANSWER_TIMEOUT, session.execute("SELECT 1")).await;
+    }
 }
 
+const HOLDER_NAME: &str =
+    "format('%s%s (session %s)', coalesce(nullif(application_name, ''), 'a client without a name'),
+    ' from ' || host(client_addr), pid)";
+
+/// In seconds. `query_start` is null to roles that may not see the sessions of the holder's role.
+const HEARTBEAT_AGE: &str = "extract(epoch FROM clock_timestamp() - query_start)::FLOAT8";
+
 /// The session that holds the lock of a key. A key of 64 bits is shown as two halves.
-const SELECT_HOLDER: &str = "
-    SELECT format('%s%s (session %s)', coalesce(nullif(application_name, ''), 'a client without a name'),
-        ' from ' || host(client_addr), pid)
+const OF_HOLDER: &str = "
     FROM pg_locks JOIN pg_stat_activity USING (pid)
     WHERE locktype = 'advisory' AND granted AND mode = 'ExclusiveLock' AND objsubid = 1
       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -45,9 +57,17 @@ const SELECT_HOLDER: &str = "
 
 impl PostgresStore {
     pub(super) async fn holding_session(&self, name: &LockName) -> Result<Option<String>, StoreError> {
-        let query = sqlx::query_scalar(SELECT_HOLDER);
+        let query = sqlx::query_scalar(AssertSqlSafe(format!("SELECT {HOLDER_NAME} {OF_HOLDER}")));
         let query = query.bind(&self.schema).bind(&self.tenant).bind(name.to_string());
         query.fetch_optional(self.pool().await?).await.map_err(|error| self.failed(error))
+    }
+
+    pub(super) async fn session_age(&self, name: &LockName) -> Result<Option<SignedDuration>, StoreError> {
+        let query = sqlx::query_scalar(AssertSqlSafe(format!("SELECT {HEARTBEAT_AGE} {OF_HOLDER}")));
+        let query = query.bind(&self.schema).bind(&self.tenant).bind(name.to_string());
+        let age: Option<Option<f64>> =
+            query.fetch_optional(self.pool().await?).await.map_err(|error| self.failed(error))?;
+        Ok(age.flatten().and_then(|seconds| SignedDuration::try_from_secs_f64(seconds).ok()))
     }
 
     /// If no session holds the lock, the statement holds it in shared mode until its transaction ends.

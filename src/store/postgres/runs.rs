@@ -1,7 +1,7 @@
 //! The locks of runs, and the runs of the log with whether their processes are alive.
 
 use async_trait::async_trait;
-use jiff::civil::Date;
+use jiff::{SignedDuration, civil::Date};
 use sqlx::postgres::PgRow;
 
 use super::PostgresStore;
@@ -41,6 +41,10 @@ impl PostgresStore {
 impl SqlRuns for PostgresStore {
     async fn acquire(&self, name: &LockName) -> Result<Option<Box<dyn Held>>, StoreError> {
         self.lock_named(name).await
+    }
+
+    async fn select_heartbeat_age(&self, name: &LockName) -> Result<Option<SignedDuration>, StoreError> {
+        self.session_age(name).await
     }
 
     async fn name_holder(&self, name: &LockName) -> Result<Option<String>, StoreError> {

@@ -8,6 +8,8 @@ use std::{
 };
 
 use async_trait::async_trait;
+use jiff::SignedDuration;
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW, futimens};
 
 use super::SqliteStore;
 use crate::store::{Held, LockName, StoreError};
@@ -25,6 +27,12 @@ struct HeldFile {
 impl Held for HeldFile {
     async fn is_held(&self) -> bool {
         is_still_at(&self.file, &self.path).unwrap_or(false)
+    }
+
+    /// The time of the file's last change is the heartbeat.
+    async fn beat(&self) {
+        let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+        let _ = futimens(&self.file, &Timestamps { last_access: now, last_modification: now });
     }
 }
 
@@ -51,6 +59,24 @@ impl SqliteStore {
     pub(super) fn is_locked(&self, name: &LockName) -> Result<bool, StoreError> {
         let path = self.lock_directory()?.join(self.lock_file(name));
         is_locked(&path).map_err(|error| self.io_failed(&path, &error))
+    }
+
+    /// How long ago the file of the lock was changed, if it is locked.
+    pub(super) fn lock_file_age(&self, name: &LockName) -> Result<Option<SignedDuration>, StoreError> {
+        let path = self.lock_directory()?.join(self.lock_file(name));
+        let age = is_locked(&path).and_then(|is_locked| match is_locked {
+            true => fs::metadata(&path)?.modified().map(Some),
+            false => Ok(None),
+        });
+        match age {
+            // A time in the future is that of a clock that was set back.
+            Ok(changed_at) => {
+                Ok(changed_at.map(|at| at.elapsed().unwrap_or_default()).and_then(|age| age.try_into().ok()))
+            }
+            // Its holder has removed it meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.io_failed(&path, &error)),
+        }
     }
 
     /// The process whose number is in the lock's file, if it is locked.

@@ -1,7 +1,7 @@
 //! The locks of runs, and the runs of the log with whether their processes are alive.
 
 use async_trait::async_trait;
-use jiff::civil::Date;
+use jiff::{SignedDuration, civil::Date};
 
 use super::SqliteStore;
 use crate::store::{
@@ -33,6 +33,10 @@ impl SqliteStore {
 impl SqlRuns for SqliteStore {
     async fn acquire(&self, name: &LockName) -> Result<Option<Box<dyn Held>>, StoreError> {
         self.lock_named(name).await
+    }
+
+    async fn select_heartbeat_age(&self, name: &LockName) -> Result<Option<SignedDuration>, StoreError> {
+        self.lock_file_age(name)
     }
 
     async fn name_holder(&self, name: &LockName) -> Result<Option<String>, StoreError> {
