@@ -33,6 +33,7 @@ mod sample;
 mod schedule;
 mod schema;
 mod series_plans;
+mod server_settings;
 mod sessions;
 mod settled;
 mod story;

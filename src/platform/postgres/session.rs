@@ -51,7 +51,8 @@ pub(super) async fn begin(connection: &mut PgConnection, options: &PlatformOptio
          SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {};
          SET LOCAL idle_in_transaction_session_timeout = 0;
          SET LOCAL standard_conforming_strings = on; SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO';
-         SET LOCAL row_security = off;
+         SET LOCAL IntervalStyle = postgres; SET LOCAL bytea_output = hex; SET LOCAL quote_all_identifiers = off;
+         SET LOCAL transform_null_equals = off; SET LOCAL array_nulls = on; SET LOCAL row_security = off;
          SET LOCAL extra_float_digits = 1; SET LOCAL jit = off; SET LOCAL client_min_messages = warning;
          SELECT set_config('client_connection_check_interval', '{CONNECTION_CHECK_MS}', TRUE)
          WHERE current_setting('server_version_num')::int >= 140000 AND version() LIKE '%linux%'",

@@ -88,18 +88,31 @@ pub(super) fn pool(options: PgConnectOptions, settings: String, connect_timeout:
         .connect_lazy_with(options)
 }
 
+/// How the server reads Daymark's statements and writes the definitions of objects and the values that Daymark compares, whatever the
+/// database or the role has set for its other clients. `quote_all_identifiers` comes first, because the server writes the `search_path`
+/// that follows as it says, also into the functions of a migration. Sessions that wait in the pool, or listen, are not ended
+/// by `idle_session_timeout`. Daymark's statements and triggers are written for `read committed`, in which a statement sees what was
+/// committed while it waited for a lock. The policies of row level security are part of the schema, so that they are applied
+/// (`row_security`) and do not make statements fail.
+///
+/// `default_transaction_read_only` is not set: an administrator who freezes a database means Daymark, too.
+const MEANING: &str = "SET quote_all_identifiers TO off; SET standard_conforming_strings TO on; SET transform_null_equals TO off;
+    SET array_nulls TO on; SET TimeZone TO 'UTC'; SET DateStyle TO 'ISO'; SET IntervalStyle TO postgres; SET bytea_output TO hex;
+    SET extra_float_digits TO 1; SET xmlbinary TO base64; SET client_min_messages TO warning; SET row_security TO on;
+    SET default_transaction_isolation TO 'read committed'; SET idle_session_timeout TO 0";
+
 /// These settings are set by statements, because connection poolers refuse startup parameters, and only after the
 /// session is known to belong to this client alone. Commits must survive a crash of the server, so `synchronous_commit
 /// = off` is replaced; stronger settings are kept. Instants that the server writes as text are in UTC. Statements are
 /// planned once (`force_generic_plan`), because each uses a key or an index for all parameters, partitions are pruned
 /// at execution, and planning takes longer than execution.
 pub(super) fn settings(schema: &str, statement_timeout: Option<Duration>) -> String {
-    let statement_timeout = statement_timeout
-        .map(|limit| format!("SET statement_timeout TO {};", limit.as_millis().max(1)))
-        .unwrap_or_default();
+    // First, so that the other statements are not ended by that of the role. Without a limit, this process ends a statement after
+    // `ANSWER_TIMEOUT` by closing the session; a migration may take as long as it needs.
+    let statement_timeout = statement_timeout.map_or(0, |limit| limit.as_millis().max(1));
     format!(
-        "SET search_path TO {}, pg_temp; SET lock_timeout TO {LOCK_TIMEOUT_MS}; SET TimeZone TO 'UTC';
-         SET plan_cache_mode TO force_generic_plan; {statement_timeout}
+        "SET statement_timeout TO {statement_timeout}; {MEANING}; SET search_path TO {}, pg_temp; SET lock_timeout TO {LOCK_TIMEOUT_MS};
+         SET plan_cache_mode TO force_generic_plan;
          SELECT set_config('client_connection_check_interval', '{CONNECTION_CHECK_MS}', FALSE) WHERE version() LIKE '%linux%';
          SELECT set_config('synchronous_commit', 'on', FALSE) WHERE current_setting('synchronous_commit') = 'off'",
         quoted(schema)

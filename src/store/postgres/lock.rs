@@ -17,9 +17,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Half a second for a holder that is ending: the server detects the end of a session a little later than the process
 /// ends. The keepalives are in seconds: if the machine of a holder fails, the server releases its locks after 2
 /// minutes.
-const SETTINGS: &str =
-    "SET lock_timeout TO 500; SET idle_session_timeout TO 0; SET tcp_keepalives_idle TO 60;
-    SET tcp_keepalives_interval TO 10; SET tcp_keepalives_count TO 6";
+const SETTINGS: &str = "SET lock_timeout TO 500; SET tcp_keepalives_idle TO 60; SET tcp_keepalives_interval TO 10; SET tcp_keepalives_count TO 6";
 
 /// Dropping the session closes it, and its end releases the lock.
 struct HeldSession {

@@ -17,13 +17,19 @@ use sqlx::{
 use tokio::task::AbortHandle;
 
 use super::{PostgresStore, connection};
-use crate::store::{SharedWatch, Watch};
+use crate::{
+    store::{SharedWatch, Watch},
+    telemetry::OutageLog,
+};
 
 /// The time without a notification after which the connection is probed, because a server that vanished does not close it.
 const PROBE_AFTER: Duration = Duration::from_secs(5);
 /// The pause between attempts to listen: it begins here and doubles with each failure up to the longest.
 const RECONNECT_AFTER: Duration = Duration::from_millis(500);
 const LONGEST_RECONNECT: Duration = Duration::from_secs(30);
+/// The driver does not say why the server has closed the connection.
+const ENDED: &str = "the server has ended the session that listens: it was stopped or restarted, an administrator ended the session \
+    (`pg_terminate_backend`), or a pooler or firewall ends idle connections; the server's log says which";
 /// The store version while there is no connection that listens.
 const UNKNOWN: u64 = 0;
 
@@ -55,8 +61,14 @@ impl PostgresStore {
             .max_connections(1)
             .acquire_slow_level(LevelFilter::Off)
             .after_connect({
-                let options = options.clone();
-                move |session, _| Box::pin(connection::refuse_shared_session(session, options.clone()))
+                let (options, settings) = (options.clone(), self.settings.clone());
+                move |session, _| {
+                    let (options, settings) = (options.clone(), settings.clone());
+                    Box::pin(async move {
+                        connection::refuse_shared_session(session, options).await?;
+                        session.execute(AssertSqlSafe(settings)).await.map(drop)
+                    })
+                }
             })
             .connect_lazy_with(options);
         let select =
@@ -69,23 +81,23 @@ impl PostgresStore {
 async fn listen(pool: PgPool, select_channel: String, store_version: Arc<AtomicU64>) {
     let mut count = UNKNOWN;
     let mut delay = RECONNECT_AFTER;
-    // The last failure, which is logged once: a standby refuses to listen for as long as it is a standby.
-    let mut logged = String::new();
+    // A standby refuses to listen for as long as it is a standby, and a server may end the session again and again.
+    let failures = OutageLog::new();
     loop {
         let before = count;
         let outcome = listen_once(&pool, &select_channel, &store_version, &mut count).await;
         store_version.store(UNKNOWN, Ordering::Release);
         if count != before {
-            (delay, logged) = (RECONNECT_AFTER, String::new());
+            delay = RECONNECT_AFTER;
         }
-        if let Err(error) = outcome.map_err(|error| error.to_string())
-            && error != logged
+        if let Err(error) = outcome
+            && let Some(left_out) = failures.failed_now()
         {
             tracing::warn!(
-                error,
+                error = %error,
+                left_out,
                 "this process cannot listen for commits; until it can, it caches no answers"
             );
-            logged = error;
         }
         tokio::time::sleep(delay).await;
         delay = (delay * 2).min(LONGEST_RECONNECT);
@@ -113,7 +125,7 @@ async fn listen_once(
 async fn notified(listener: &mut PgListener) -> Result<bool, sqlx::Error> {
     match tokio::time::timeout(PROBE_AFTER, listener.try_recv()).await {
         Ok(Ok(Some(_))) => Ok(true),
-        Ok(Ok(None)) => Err(sqlx::Error::PoolClosed),
+        Ok(Ok(None)) => Err(sqlx::Error::Protocol(ENDED.to_owned())),
         Ok(Err(error)) => Err(error),
         Err(_) => match tokio::time::timeout(PROBE_AFTER, listener.execute("SELECT 1")).await {
             Ok(answer) => answer.map(|_| false),
