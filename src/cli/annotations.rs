@@ -27,6 +27,7 @@ enum AnnotationsCommand {
     /// Remove an annotation
     Remove {
         /// The annotation's id, which `daymark annotations` shows
+        #[arg(value_parser = annotation_id)]
         id: Uuid,
     },
 }
@@ -54,6 +55,10 @@ struct AddArguments {
     /// The metric that it is about [default: all metrics]
     #[arg(long, value_name = "CATEGORY")]
     metric: Option<String>,
+}
+
+fn annotation_id(text: &str) -> Result<Uuid, String> {
+    text.parse().map_err(|_| "give the id of an annotation, as `daymark annotations` shows it".to_owned())
 }
 
 pub async fn run(app: &App, arguments: AnnotationsArguments) -> anyhow::Result<(Page, Exit)> {

@@ -139,6 +139,7 @@ pub(crate) fn advice(fault: &Fault) -> &'static str {
             "set `platform.url` in daymark.toml, DAYMARK_PLATFORM_URL or DATABASE_URL, or give --platform-url, as in \
              `--platform-url postgres://user@host/database` or `--platform-url sqlite:app.db`"
         }
+        FaultClass::Other if fault.sqlstate.is_some() => "look for the reason in the log of its server",
         FaultClass::Other => "check that its URL names the right database",
     }
 }
@@ -146,7 +147,7 @@ pub(crate) fn advice(fault: &Fault) -> &'static str {
 /// Returns what the user can do about a metric that the platform cannot plan or read.
 pub(crate) fn metric_advice(fault: &Fault) -> &'static str {
     match fault.class {
-        FaultClass::Sql | FaultClass::Other => {
+        FaultClass::Sql | FaultClass::Other if fault.connection_hint().is_none() => {
             "compare its source, columns, filters and query with the platform's tables; `daymark plan` shows the SQL"
         }
         _ => advice(fault),

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use sqlx::postgres::PgDatabaseError;
 
 use super::{
@@ -55,6 +56,11 @@ impl Fault {
 
     /// The hint for a failure to connect, to log in or to keep a session; `None` for every other failure.
     pub fn connection_hint(&self) -> Option<&'static str> {
+        if self.sqlstate.as_deref() == Some("42501")
+            && let Some(hint) = hint::of_refused_database(&self.message, self.context.as_deref())
+        {
+            return Some(hint);
+        }
         hint::of_connection(self.class, self.sqlstate.as_deref(), &self.message)
     }
 
@@ -125,6 +131,28 @@ fn without_values(message: &str) -> String {
     shown + rest
 }
 
+/// Replaces the seconds since 1970, in which the TLS library says when a certificate is valid, by dates.
+fn with_dates(message: &str) -> String {
+    let shown = |word: &str| {
+        let seconds = Some(word).filter(|word| word.len() >= 9)?.parse().ok()?;
+        Some(Timestamp::from_second(seconds).ok()?.strftime("%Y-%m-%d %H:%M UTC").to_string())
+    };
+    if !message.contains("certificate ") || !message.contains("(UNIX)") {
+        return message.to_owned();
+    }
+    let message = message.replace(" (UNIX)", "");
+    let dated = message.split(' ').map(|word| {
+        let (number, rest) = word.split_at(word.trim_end_matches(',').len());
+        shown(number).map_or_else(|| word.to_owned(), |date| date + rest)
+    });
+    let dated = dated.collect::<Vec<_>>().join(" ");
+    // The distance from now, in seconds, says no more than the two dates.
+    match dated.rsplit_once(" (") {
+        Some((text, _)) => text.to_owned(),
+        None => dated,
+    }
+}
+
 /// Cuts `text` to 2 KiB (`MAX_TEXT_BYTES`), with an ellipsis at the end.
 fn bounded(mut text: String) -> String {
     const ELLIPSIS: &str = "…";
@@ -147,10 +175,12 @@ impl From<sqlx::Error> for Fault {
             }
             // The TLS library reports a failed handshake as invalid data.
             sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-                Self::new(FaultClass::Other, format!("{TLS_PREFIX}{error}"))
+                Self::new(FaultClass::Other, format!("{TLS_PREFIX}{}", with_dates(&error.to_string())))
             }
             sqlx::Error::Io(error) => Self::new(FaultClass::Unreachable, error.to_string()),
-            sqlx::Error::Tls(error) => Self::new(FaultClass::Other, format!("{TLS_PREFIX}{error}")),
+            sqlx::Error::Tls(error) => {
+                Self::new(FaultClass::Other, format!("{TLS_PREFIX}{}", with_dates(&error.to_string())))
+            }
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
                 Self::new(FaultClass::Unreachable, error.to_string())
             }
@@ -200,6 +230,34 @@ mod tests {
         ] {
             assert_eq!(without_values(message), shown);
         }
+    }
+
+    #[test]
+    fn the_dates_of_certificates_can_be_read() {
+        let message = "invalid peer certificate: certificate expired: verification time 1767225600 (UNIX), but certificate is not \
+                       valid after 1735689600 (31536000 seconds ago)";
+        let fault =
+            Fault::from(sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::InvalidData, message)));
+        let shown = "TLS: invalid peer certificate: certificate expired: verification time 2026-01-01 00:00 UTC, but certificate is \
+                     not valid after 2025-01-01 00:00 UTC";
+        assert_eq!(fault.message, shown);
+        assert!(
+            fault.connection_hint().unwrap().starts_with("renew the certificate of the database's server")
+        );
+        assert_eq!(with_dates("the certificate 1767225600 is odd"), "the certificate 1767225600 is odd");
+    }
+
+    #[test]
+    fn a_refused_database_is_not_taken_for_a_refused_table() {
+        let refused = |message: &str, context: Option<&str>| {
+            let fault = Fault::new(FaultClass::Denied, message);
+            Fault { sqlstate: Some("42501".to_owned()), context: context.map(str::to_owned), ..fault }
+        };
+        let database = "permission denied for database \"app\"";
+        let connect = refused(database, Some("detail: User does not have CONNECT privilege."));
+        assert!(connect.connection_hint().unwrap().contains("GRANT CONNECT ON DATABASE"));
+        assert!(refused(database, None).connection_hint().unwrap().contains("GRANT CREATE ON DATABASE"));
+        assert_eq!(refused("permission denied for table posts", None).connection_hint(), None);
     }
 
     #[test]

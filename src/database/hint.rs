@@ -11,6 +11,20 @@ const BY_CODE: &[(&str, &str)] = &[
     ("28P01", "check the user and the password in its URL"),
     ("28000", "check the user and the password in its URL, and pg_hba.conf on its server"),
     ("3D000", "create the database, or name another one in its URL"),
+    (
+        "53400",
+        "raise the limit that the message names for its role, as a superuser (`ALTER ROLE … SET temp_file_limit = …`), or read \
+         fewer days or metrics at once",
+    ),
+    ("57P05", "its server ends idle sessions: run `ALTER ROLE … SET idle_session_timeout = 0` for its role"),
+    (
+        "25P03",
+        "its server ends idle transactions: run `ALTER ROLE … SET idle_in_transaction_session_timeout = 0` for its role",
+    ),
+    (
+        "25P04",
+        "its server ends long transactions: run `ALTER ROLE … SET transaction_timeout = 0` for its role",
+    ),
     ("53300", "wait, raise `max_connections` on its server, or connect fewer clients to it"),
     ("57P03", "wait until the server has started"),
     ("42P05", POOLER),
@@ -60,9 +74,15 @@ const BY_MESSAGE: &[(&str, &str)] = &[
         "UnsupportedCertVersion",
         "the server's certificate has an old version (X.509 v1): create it again with extensions (`subjectAltName`)",
     ),
-    ("Expired", "the server's certificate has expired: create a new one"),
-    ("NotValidYet", "the server's certificate is not valid yet: compare the clocks of both machines"),
-    ("No such file", "check the path"),
+    (
+        "certificate expired",
+        "renew the certificate of the database's server, on that server, and let it reload its configuration",
+    ),
+    (
+        "certificate not valid yet",
+        "the certificate of the database's server is not valid yet: compare the clocks of both machines",
+    ),
+    ("which cannot be read", "correct its path, or let this user read the file"),
     ("failed to lookup address", "check the host in its URL: this machine cannot resolve its name"),
     ("Connection refused", "check that it is running, and the host and the port in its URL"),
     (
@@ -72,6 +92,17 @@ const BY_MESSAGE: &[(&str, &str)] = &[
 ];
 
 const TLS: &str = "check `sslmode`, `sslrootcert`, `sslcert` and `sslkey` in its URL";
+
+/// The server refuses the connection with the SQLSTATE of every missing privilege. The names of privileges are not translated.
+pub(super) fn of_refused_database(message: &str, context: Option<&str>) -> Option<&'static str> {
+    let is_connect = context.is_some_and(|context| context.contains("CONNECT"));
+    is_connect.then_some(CONNECT).or_else(|| message.contains("for database").then_some(CREATE))
+}
+
+const CONNECT: &str =
+    "let an administrator run `GRANT CONNECT ON DATABASE … TO …` for this database and the role of its URL";
+const CREATE: &str =
+    "let an administrator run `GRANT CREATE ON DATABASE … TO …` for this database and the role of its URL";
 
 pub(super) fn of_connection(
     class: FaultClass,

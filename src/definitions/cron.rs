@@ -72,8 +72,10 @@ pub fn missing_for_cron(state: &CronState, schedule: &str) -> Vec<String> {
         ));
     }
     if state.extension.is_some() && !state.may_use {
-        missing
-            .push(format!("the role {role} may not use pg_cron: run `GRANT USAGE ON SCHEMA cron TO {role}`"));
+        missing.push(format!(
+            "the role {role} may not use pg_cron: run this command as the owner of the store; for {role}, if this is the owner, let an \
+             administrator run `GRANT USAGE ON SCHEMA cron TO {role}`"
+        ));
     }
     missing
 }

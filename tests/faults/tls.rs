@@ -78,7 +78,11 @@ async fn certificates_of_the_postgresql_manual_are_accepted_or_refused_with_a_hi
     let server = certificates.server("plain");
     // Without extensions OpenSSL makes certificates of version 1 before its release 3.2, and of version 3 since.
     refused(&server, &format!("sslmode=verify-full&{root}"), "subject");
-    refused(&server, "sslmode=verify-full&sslrootcert=/nowhere/root.crt", "check the path");
+    refused(
+        &server,
+        "sslmode=verify-full&sslrootcert=/nowhere/root.crt",
+        "`sslrootcert` names the file /nowhere/root.crt",
+    );
 
     let named = certificates.server("named");
     refused(&named, "sslmode=verify-full", "sslrootcert=/path/root.crt");

@@ -135,6 +135,7 @@ async fn without_the_privilege_for_the_extension_the_message_has_the_command() {
     database.execute("CREATE EXTENSION pg_cron").await;
     let refused = database.run("functions", &schedule);
     assert!(refused.stderr.contains("run `GRANT USAGE ON SCHEMA cron TO keeper`"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("run this command as the owner of the store"), "{}", refused.stderr);
     database.execute("GRANT USAGE ON SCHEMA cron TO keeper").await;
     database.run("functions", &schedule).done();
 }

@@ -35,7 +35,7 @@ use super::{
     statistics::{SampledTable, Statistics},
 };
 use crate::{
-    database::{Deadline, Fault, FaultClass},
+    database::{Deadline, Fault, FaultClass, with_unreadable_file},
     metric::{DayBounds, Reading, Source},
 };
 
@@ -67,7 +67,7 @@ impl PostgresPlatform {
         };
         let connection =
             tokio::time::timeout(CONNECT_TIMEOUT, self.connect.connect()).await.map_err(|_| slow())?;
-        Ok(connection?)
+        connection.map_err(|error| with_unreadable_file(error.into(), &self.connect))
     }
 
     /// A snapshot.

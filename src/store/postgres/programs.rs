@@ -7,6 +7,8 @@ use sqlx::{
     postgres::{PgConnectOptions, PgSslMode},
 };
 
+use crate::database::certificate_files;
+
 /// `program` with the connection in its environment, where other users of the machine do not see it: not in its arguments.
 pub(super) fn pg_program(program: &str, options: &PgConnectOptions) -> Command {
     let mut command = Command::new(program);
@@ -25,31 +27,24 @@ pub(super) fn pg_program(program: &str, options: &PgConnectOptions) -> Command {
     if let Some(database) = options.get_database() {
         command.env("PGDATABASE", database);
     }
-    let (password, parameters) = hidden(options);
-    if let Some(password) = password {
+    if let Some(password) = password(options) {
         command.env("PGPASSWORD", password);
     }
-    for (name, variable) in
-        [("sslrootcert", "PGSSLROOTCERT"), ("sslcert", "PGSSLCERT"), ("sslkey", "PGSSLKEY")]
-    {
-        if let Some((_, value)) = parameters.iter().find(|(parameter, _)| parameter == name) {
-            command.env(variable, value);
-        }
+    for (parameter, path) in certificate_files(options) {
+        command.env(format!("PG{}", parameter.to_uppercase()), path);
     }
     command
 }
 
-/// The password and the parameters, which the driver shows in a URL only.
-fn hidden(options: &PgConnectOptions) -> (Option<String>, Vec<(String, String)>) {
+/// The password, which the driver shows in a URL only.
+fn password(options: &PgConnectOptions) -> Option<String> {
     // The driver does not encode a user's name, with which the URL might be none.
     let url = options.clone().username("user").to_url_lossy();
     let encoded = url.password().map(|password| format!("p={}", password.replace('+', "%2B")));
-    let decoded = encoded.and_then(|text| {
+    encoded.and_then(|text| {
         let (_, password) = url::form_urlencoded::parse(text.as_bytes()).next()?;
         Some(password.into_owned())
-    });
-    let parameters = url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned()));
-    (decoded, parameters.collect())
+    })
 }
 
 fn ssl_mode(mode: PgSslMode) -> &'static str {
@@ -70,7 +65,8 @@ mod tests {
 
     #[test]
     fn a_password_is_in_the_environment_and_not_in_the_arguments() {
-        let url = "postgres://anna:p%25+%40ss%20%26@db.example:5433/app?sslmode=require";
+        let url =
+            "postgres://anna:p%25+%40ss%20%26@db.example:5433/app?sslmode=require&sslrootcert=/etc/root.crt";
         let DatabaseUrl::Postgres { options, .. } = url.parse().unwrap() else { panic!("not PostgreSQL") };
         let command = pg_program("pg_dump", &options);
         assert_eq!(command.get_args().count(), 0);
@@ -78,8 +74,9 @@ mod tests {
             let found = command.get_envs().find(|(variable, _)| *variable == name);
             found.and_then(|(_, value)| value).map(|value| value.to_string_lossy().into_owned())
         };
-        let shown = ["PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGPASSWORD", "PGSSLMODE"].map(variable);
-        let expected = ["db.example", "5433", "anna", "app", "p%+@ss &", "require"];
+        let shown = ["PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGPASSWORD", "PGSSLMODE", "PGSSLROOTCERT"]
+            .map(variable);
+        let expected = ["db.example", "5433", "anna", "app", "p%+@ss &", "verify-ca", "/etc/root.crt"];
         assert_eq!(shown, expected.map(|value| Some(value.to_owned())));
     }
 }

@@ -11,7 +11,7 @@ use super::{
     session_probe::is_own_session,
 };
 use crate::{
-    database::{Fault, FaultClass, RetryPolicy},
+    database::{Fault, FaultClass, RetryPolicy, with_unreadable_file},
     store::{Store, StoreError, StoreOptions, row},
 };
 
@@ -65,6 +65,15 @@ impl PostgresStore {
         row::failed(&self.location, error)
     }
 
+    fn unconnected(&self, error: sqlx::Error) -> StoreError {
+        match self.failed(error) {
+            StoreError::Fault { location, fault } => {
+                StoreError::Fault { location, fault: with_unreadable_file(fault, &self.options) }
+            }
+            other => other,
+        }
+    }
+
     pub(super) fn fault(&self, class: FaultClass, message: String) -> StoreError {
         StoreError::Fault { location: self.location.clone(), fault: Fault::new(class, message) }
     }
@@ -73,8 +82,8 @@ impl PostgresStore {
     /// only that it waited, this fails at once and with the server's own words.
     pub(super) async fn connect(&self) -> Result<PgConnection, StoreError> {
         let connecting = async {
-            let mut session =
-                PgConnection::connect_with(&self.options).await.map_err(|error| self.failed(error))?;
+            let connected = PgConnection::connect_with(&self.options).await;
+            let mut session = connected.map_err(|error| self.unconnected(error))?;
             self.has_own_sessions.get_or_try_init(|| self.require_own_session(&mut session)).await?;
             session
                 .execute(AssertSqlSafe(self.settings.as_str()))
