@@ -3,6 +3,7 @@
 
 mod error;
 mod manifest;
+mod newest;
 
 use std::{
     fs::{self, File, Permissions},
@@ -15,9 +16,11 @@ use jiff::Timestamp;
 use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 
+use self::newest::NAMED_AT;
 pub use self::{
     error::BackupError,
     manifest::{MANIFEST, Manifest},
+    newest::{Backups, Unusable, find},
 };
 use crate::store::{MigrationNames, Store, StoreContents};
 
@@ -49,6 +52,10 @@ pub struct Restored {
 /// # Errors
 /// When the store fails, the copy is not what the store holds, or the disk is full.
 pub async fn back_up(store: &dyn Store, directory: &Path, now: Timestamp) -> Result<Backup, BackupError> {
+    // The error of the next line would say that the file exists.
+    if directory.exists() && !directory.is_dir() {
+        return Err(io_error(directory)(io::ErrorKind::NotADirectory.into()));
+    }
     fs::create_dir_all(directory).map_err(io_error(directory))?;
     // Only its owner may read it, whatever the umask: it has hashes of API keys.
     let mut builder = tempfile::Builder::new();
@@ -63,7 +70,7 @@ pub async fn back_up(store: &dyn Store, directory: &Path, now: Timestamp) -> Res
     manifest.write(work.path())?;
     let described = work.path().join(MANIFEST);
     fs::set_permissions(&described, Permissions::from_mode(0o600)).map_err(io_error(&described))?;
-    let name = format!("{PREFIX}{}", now.strftime("%Y%m%dT%H%M%SZ"));
+    let name = format!("{PREFIX}{}", now.strftime(NAMED_AT));
     let path = directory.join(name);
     if path.exists() {
         let error = io::Error::new(io::ErrorKind::AlreadyExists, "there is a backup of this second already");
@@ -107,17 +114,6 @@ pub async fn restore(store: &dyn Store, path: &Path) -> Result<Restored, BackupE
         restored if restored == manifest.contents => Ok(Restored { manifest, migrated }),
         restored => Err(BackupError::Differs(difference(&manifest.contents, &restored))),
     }
-}
-
-/// The newest backup in `directory`; none where there is no such directory.
-pub fn newest(directory: &Path) -> Option<Backup> {
-    let entries = fs::read_dir(directory).ok()?.filter_map(Result::ok);
-    let named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX));
-    let backups = named.filter_map(|entry| {
-        let path = entry.path();
-        Some(Backup { manifest: Manifest::read(&path).ok()?, path })
-    });
-    backups.max_by_key(|backup| backup.manifest.created_at)
 }
 
 fn difference(of_backup: &StoreContents, restored: &StoreContents) -> String {

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 use serde_json::json;
 
-use super::{App, Exit, Page, output::thousands};
+use super::{App, Exit, Page, backup_findings::shown, output::thousands};
 use crate::{
     backup::{self, Manifest, Restored},
     pluralize::pluralize,
@@ -47,7 +47,35 @@ pub async fn restore(app: &App, arguments: &RestoreArguments) -> anyhow::Result<
         page.line(format!("The backup is of an earlier release; migrated: {}.", migrated.join(", ")));
     }
     page.line(format!("{}: {}, as in the backup.", store.location(), described(&manifest)));
+    let keys = store.active_keys_of_all_tenants(app.context.now()).await?;
+    page.json["active_keys"] =
+        keys.iter().map(|(tenant, name)| json!({"tenant": tenant, "name": name})).collect();
+    for line in what_is_valid_again(&manifest, &keys) {
+        page.line(line);
+    }
     Ok((page, Exit::Done))
+}
+
+/// A restored store does not know what was revoked after its backup.
+fn what_is_valid_again(manifest: &Manifest, keys: &[(String, String)]) -> Vec<String> {
+    let since = shown(manifest.created_at);
+    let sessions = format!(
+        "Sessions of browsers that were ended since {since} (\"Sign out everywhere\") can be used again: change \
+         `access.session_secret`; without one, restart the servers."
+    );
+    let named: Vec<_> = keys.iter().map(|(tenant, name)| format!("`{name}` (tenant {tenant})")).collect();
+    let keys = (!keys.is_empty()).then(|| {
+        format!(
+            "{} in the restored store: {}. A key that was revoked since {since} is valid again: revoke it again \
+             (`daymark keys revoke NAME`) before you start the servers.",
+            match keys.len() {
+                1 => "1 API key is valid".to_owned(),
+                several => format!("{several} API keys are valid"),
+            },
+            named.join(", ")
+        )
+    });
+    keys.into_iter().chain([sessions]).collect()
 }
 
 fn page(manifest: &Manifest, mut json: serde_json::Value) -> Page {

@@ -1,22 +1,62 @@
 //! The part of `daymark check` for the directory of backups.
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{backup::Backup, config::Finding, disk::free_bytes, pluralize::pluralize};
+use crate::{
+    backup::{Backup, Backups, Unusable},
+    config::Finding,
+    disk::free_bytes,
+    pluralize::pluralize,
+};
 
 /// The age from which `check` warns of the newest backup.
 const MAX_AGE: SignedDuration = SignedDuration::from_hours(7 * 24);
 const MIB: u64 = 1 << 20;
 
-/// Warns of an old backup, or of none, and of a directory into which the next one cannot be written. `newest` is the newest one in
-/// `directory`.
-pub fn backup_findings(directory: &Path, newest: Option<&Backup>, now: Timestamp) -> Vec<Finding> {
-    let newest = newest.map(|backup| &backup.manifest);
-    let old = old(directory, newest.map(|manifest| manifest.created_at), now);
+/// Warns of an old backup, of one that cannot be restored, or of none, and of a directory into which the next one cannot be written.
+pub fn backup_findings(directory: &Path, found: &io::Result<Backups>, now: Timestamp) -> Vec<Finding> {
+    let newest = found.as_ref().ok().and_then(|found| found.newest.as_ref()).map(|backup| &backup.manifest);
+    let missing = match found {
+        Ok(found) => {
+            let unusable = found.unusable.first().map(|unusable| cannot_be_restored(directory, unusable));
+            unusable
+                .into_iter()
+                .chain(old(directory, newest.map(|manifest| manifest.created_at), now))
+                .collect()
+        }
+        Err(error) => vec![unlisted(directory, error)],
+    };
     let full = full(directory, newest.map_or(0, |manifest| manifest.bytes));
-    old.into_iter().chain(unwritable(directory)).chain(full).collect()
+    missing.into_iter().chain(unwritable(directory)).chain(full).collect()
+}
+
+fn cannot_be_restored(directory: &Path, unusable: &Unusable) -> Finding {
+    let place = directory.join(&unusable.name);
+    let message = format!("the newest backup, {}, cannot be restored: {}", place.display(), unusable.problem);
+    Finding::warning("backup", message)
+        .hint("run `daymark backup`, and find out what removed or shortened the copy")
+}
+
+/// The directory of backups cannot be listed.
+fn unlisted(directory: &Path, error: &io::Error) -> Finding {
+    let place = directory.display();
+    let (message, hint) = match error.kind() {
+        io::ErrorKind::NotFound => (
+            format!("there is no backup in {place}: the directory does not exist"),
+            "correct `backup.directory`, or mount its file system; otherwise run `daymark backup`, which makes the directory",
+        ),
+        io::ErrorKind::NotADirectory => (
+            format!("there is no backup in {place}: this is not a directory"),
+            "set `backup.directory` to a directory",
+        ),
+        _ => (
+            format!("the backups in {place} cannot be listed: {error}"),
+            "let the user that runs `daymark check` read the directory",
+        ),
+    };
+    Finding::warning("backup", message).hint(hint)
 }
 
 /// Warns where `findings` say that the store has no tables at all, and `newest` has records: an operator whose file is gone would make

@@ -29,15 +29,16 @@ pub async fn run(loaded: LoadedConfig) -> anyhow::Result<(Page, Exit)> {
         resolved: true,
     };
     let directory = loaded.config.as_ref().and_then(|config| config.settings.backup_directory.clone());
-    let newest = directory.as_deref().and_then(backup::newest);
+    let found = directory.as_deref().map(backup::find);
     let (mut findings, metrics) = match loaded.config {
         Some(config) => find(config, loaded.problems, scope).await,
         None => (loaded.problems, 0),
     };
-    if let Some(directory) = &directory {
-        findings.extend(backup_findings(directory, newest.as_ref(), SystemClock.now()));
-        findings.extend(lost_store(newest.as_ref(), &findings));
+    if let (Some(directory), Some(found)) = (&directory, &found) {
+        findings.extend(backup_findings(directory, found, SystemClock.now()));
     }
+    let newest = found.and_then(|found| found.ok()?.newest);
+    findings.extend(lost_store(newest.as_ref(), &findings));
     let last_backup = newest.map(|backup| backup.manifest.created_at);
     let is_ready = !findings.iter().any(Finding::is_error);
     Ok((page(&findings, metrics, last_backup), if is_ready { Exit::Done } else { Exit::Failed }))

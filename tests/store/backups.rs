@@ -37,14 +37,14 @@ async fn a_backup_is_restored_where_there_is_nothing(fixture: Fixture) {
     recorded(&fixture).await;
     let directory = tempfile::tempdir().unwrap();
     let into = directory.path().join("of/the/store");
-    assert!(backup::newest(&into).is_none());
+    assert!(backup::find(&into).is_err(), "there is no directory yet");
     let made = backup::back_up(fixture.store.as_ref(), &into, noon()).await.unwrap();
     assert_eq!(made.path, into.join("daymark-20250201T120000Z"));
     assert_eq!((made.manifest.contents.records(), made.manifest.contents.runs), (2, 1));
     let names: Vec<_> = fs::read_dir(&into).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["daymark-20250201T120000Z"], "nothing is left of the work");
     let later = backup::back_up(fixture.store.as_ref(), &into, noon() + 1.hour()).await.unwrap();
-    assert_eq!(backup::newest(&into).unwrap().path, later.path);
+    assert_eq!(backup::find(&into).unwrap().newest.unwrap().path, later.path);
 
     let restored = fixture.elsewhere().await;
     backup::restore(restored.store.as_ref(), &made.path).await.unwrap();

@@ -11,6 +11,10 @@ pub trait Keys: Send + Sync {
     /// Every API key, revoked ones included, oldest first.
     async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError>;
 
+    /// The tenant and the name of each API key that is valid at this time: of all tenants of the store, for the operator who has restored
+    /// it. It is not for answers to a tenant's clients.
+    async fn active_keys_of_all_tenants(&self, now: Timestamp) -> Result<Vec<(String, String)>, StoreError>;
+
     /// Whether there is any API key, also one that is revoked or cannot be read.
     async fn has_api_keys(&self) -> Result<bool, StoreError>;
 

@@ -10,7 +10,7 @@ use crate::{
         Keys, StoreError,
         row::{self, Columns, undecodable},
         sql_store::{SqlStore, read_rows, retry, write},
-        statement::Argument,
+        statement::{Argument, Statement},
     },
 };
 
@@ -18,6 +18,10 @@ const SELECT: &str = "
     SELECT id, name, role, scopes, hash, created_at, created_by, expires_at, revoked_at, revoked_by, last_used_at
     FROM api_keys
     WHERE tenant_id = $1";
+
+const SELECT_ACTIVE: &str = "
+    SELECT tenant_id, name FROM api_keys WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $1)
+    ORDER BY tenant_id, name";
 
 const SELECT_ANY: &str = "SELECT id FROM api_keys WHERE tenant_id = $1 LIMIT 1";
 
@@ -40,6 +44,11 @@ const BATCH: usize = 1000;
 impl<S: SqlStore> Keys for S {
     async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
         select(self, None).await
+    }
+
+    async fn active_keys_of_all_tenants(&self, now: Timestamp) -> Result<Vec<(String, String)>, StoreError> {
+        let select = Statement::without_tenant(SELECT_ACTIVE).bind(now);
+        read_rows(self, "api_keys", &select, |row| Ok((row.get("tenant_id")?, row.get("name")?))).await
     }
 
     async fn has_api_keys(&self) -> Result<bool, StoreError> {
