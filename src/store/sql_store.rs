@@ -216,6 +216,10 @@ pub(super) trait SqlUpkeep: SqlStore {
     async fn missing_migrations(&self) -> Result<MigrationNames, StoreError>;
     async fn differences(&self) -> Result<Vec<IntegrityFinding>, StoreError>;
     async fn absent_privileges(&self) -> Result<Vec<String>, StoreError>;
+    /// Why no further partition of the records can be made, where records are in partitions.
+    async fn refused_partition(&self) -> Result<Option<IntegrityFinding>, StoreError> {
+        Ok(None)
+    }
     fn local_file(&self) -> Option<&Path>;
     fn listen(&self) -> SharedWatch;
 }

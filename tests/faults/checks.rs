@@ -201,3 +201,43 @@ async fn a_store_that_refuses_connections_is_not_asked_by_every_check() {
     let attempts = attempts.load(Ordering::Relaxed);
     assert!((1..=2).contains(&attempts), "{attempts} connections");
 }
+
+/// Nothing of it would be noticed before the first day of the next year.
+#[tokio::test]
+async fn a_table_of_the_next_year_that_cannot_be_created_is_named() {
+    let installation = Installation::postgres().await;
+    let cannot = "error store: the table for the records of a new year cannot be created: ";
+    let is_named = |installation: &Installation| {
+        findings(installation).iter().any(|finding| finding.starts_with(cannot))
+    };
+    assert!(!is_named(&installation));
+    let forbid = "CREATE FUNCTION public.no_tables() RETURNS event_trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'tables are made by the platform team'; END $$;
+        CREATE EVENT TRIGGER no_tables ON ddl_command_start WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION public.no_tables()";
+    installation.store.execute(forbid).await;
+    assert_says(&findings(&installation), cannot, &["event trigger", "server's log"]);
+    let ended = installation.run(&["collect", "--date", FIRST]);
+    assert!(ended.stderr.contains("the table for the records of a year cannot be created"), "{ended:?}");
+    installation.store.execute("DROP EVENT TRIGGER no_tables").await;
+    let tables = "SELECT count(*) FROM pg_class WHERE relname LIKE 'daily_metrics_%' AND relkind = 'r'
+        AND relnamespace = 'daymark'::REGNAMESPACE AND relispartition";
+    assert_eq!(
+        installation.store.session().await.count(tables).await,
+        0,
+        "what the check creates does not stay"
+    );
+
+    let owner = format!("owner_{}", uuid::Uuid::new_v4().simple());
+    let give = format!(
+        "CREATE ROLE {owner}; GRANT USAGE, CREATE ON SCHEMA daymark TO {owner};
+         ALTER FUNCTION daymark.ensure_partition OWNER TO {owner}; REVOKE CREATE ON SCHEMA daymark FROM {owner}"
+    );
+    installation.store.execute(&give).await;
+    let grant = format!("GRANT USAGE, CREATE ON SCHEMA daymark TO {owner}");
+    assert_says(&findings(&installation), cannot, &[&grant]);
+    let drop = format!(
+        "ALTER FUNCTION daymark.ensure_partition OWNER TO CURRENT_USER; DROP OWNED BY {owner}; DROP ROLE {owner}"
+    );
+    installation.store.execute(&drop).await;
+    assert!(!is_named(&installation));
+}

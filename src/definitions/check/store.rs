@@ -35,7 +35,13 @@ pub(super) async fn check_store(
     }
     match missing_privileges(context).await {
         Some(missing) => findings.push(missing),
-        None => findings.extend(check_writing(context).await),
+        None => {
+            let found = check_writing(context).await;
+            if found.is_empty() {
+                findings.extend(check_new_year(context).await);
+            }
+            findings.extend(found);
+        }
     }
     findings.extend(check_integrity(context).await);
     findings.extend(check_redactions(context).await);
@@ -82,6 +88,21 @@ async fn check_writing(context: &Context) -> Vec<Finding> {
         Err(error) => Some(error),
     };
     locked.iter().chain(&ended).map(store_error).collect()
+}
+
+/// Reports what would stop the recording on the first day of a year, months after its cause.
+async fn check_new_year(context: &Context) -> Option<Finding> {
+    let problem = match context.tenant.store.new_year_problem().await {
+        Ok(problem) => problem?,
+        Err(error) => return Some(store_error(&error)),
+    };
+    let hint = match problem.remedy {
+        Some(command) => format!("run `{command}` before the year ends: nothing could be recorded from then on"),
+        None => "before the year ends, let the owner of the store create tables in its schema; an event trigger of the database \
+                 may refuse this (its message is in the server's log)"
+            .to_owned(),
+    };
+    Some(Finding::error("store", problem.message).hint(hint))
 }
 
 /// Reports what differs from the migrations in the protection that keeps records immutable.

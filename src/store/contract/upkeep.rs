@@ -52,6 +52,10 @@ pub trait Upkeep: Send + Sync {
     /// The privileges that the recording role lacks, in the words of a GRANT. Empty on SQLite, which has no roles.
     async fn missing_privileges(&self) -> Result<Vec<String>, StoreError>;
 
+    /// What will keep the records of the next year from being written: the database refuses a table of their own. `None` on SQLite,
+    /// which needs none, and where another session is in the way at this moment.
+    async fn new_year_problem(&self) -> Result<Option<IntegrityFinding>, StoreError>;
+
     /// The file whose file system needs space for the store; `None` where that is another machine's.
     fn file(&self) -> Option<&Path>;
 

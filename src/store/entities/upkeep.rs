@@ -56,6 +56,10 @@ impl<S: SqlUpkeep> Upkeep for S {
         retry(self, || self.absent_privileges()).await
     }
 
+    async fn new_year_problem(&self) -> Result<Option<IntegrityFinding>, StoreError> {
+        answered(self, self.refused_partition()).await
+    }
+
     fn file(&self) -> Option<&Path> {
         self.local_file()
     }

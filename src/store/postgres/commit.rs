@@ -1,27 +1,15 @@
 //! Inserting records.
 
-use std::collections::BTreeSet;
-
 use async_trait::async_trait;
 use jiff::civil::Date;
 use jiff_sqlx::ToSqlx;
 use sqlx::PgConnection;
 
-use super::{PostgresStore, connection::quoted, integrity::attach_again, text::storable_object};
+use super::{PostgresStore, text::storable_object};
 use crate::{
-    database::FaultClass,
     metric::{MetricKey, Record},
     store::{StoreError, from_row::key_and_date, row, sql_store::SqlCommits},
 };
-
-/// A table with the name of a partition that is not one.
-const SELECT_DETACHED: &str = "
-    SELECT 'daily_metrics_' || year FROM UNNEST($1::INTEGER[]) AS year
-    WHERE NOT EXISTS (
-        SELECT FROM pg_inherits
-        WHERE inhparent = 'daily_metrics'::REGCLASS AND inhrelid = to_regclass('daily_metrics_' || year)
-    )
-    ORDER BY year LIMIT 1";
 
 #[async_trait]
 impl SqlCommits for PostgresStore {
@@ -40,40 +28,6 @@ impl SqlCommits for PostgresStore {
 }
 
 impl PostgresStore {
-    /// Partitions are created in separate transactions before that of the records, so that their locks are held briefly.
-    ///
-    /// # Errors
-    /// When the store fails, and when a partition was detached: its records would be refused, and could not be read.
-    async fn ensure_partitions(&self, records: &[Record]) -> Result<(), StoreError> {
-        let mut years: BTreeSet<i16> = records.iter().map(|record| record.metric_date.year()).collect();
-        {
-            let known = self.partitions.lock();
-            years.retain(|year| !known.contains(year));
-        }
-        if years.is_empty() {
-            return Ok(());
-        }
-        let wanted: Vec<i32> = years.iter().copied().map(i32::from).collect();
-        sqlx::query("SELECT ensure_partition(year) FROM UNNEST($1::INTEGER[]) AS year")
-            .bind(&wanted)
-            .execute(&self.pool)
-            .await
-            .map_err(|error| self.failed(error))?;
-        let detached: Option<String> = sqlx::query_scalar(SELECT_DETACHED)
-            .bind(&wanted)
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(|error| self.failed(error))?;
-        if let Some(table) = detached {
-            let remedy = attach_again(&quoted(&self.schema), &table).unwrap_or_default();
-            let what =
-                format!("the table {table} is detached from daily_metrics; as the owner, run `{remedy}`");
-            return Err(self.fault(FaultClass::Other, what));
-        }
-        self.partitions.lock().extend(years);
-        Ok(())
-    }
-
     async fn insert_columns(
         &self,
         session: &mut PgConnection,

@@ -239,6 +239,10 @@ impl SqlUpkeep for PostgresStore {
         select.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))
     }
 
+    async fn refused_partition(&self) -> Result<Option<IntegrityFinding>, StoreError> {
+        self.try_a_partition().await
+    }
+
     fn local_file(&self) -> Option<&Path> {
         None
     }

@@ -10,6 +10,7 @@ mod functions;
 mod integrity;
 mod lock;
 mod migrate;
+mod partitions;
 mod programs;
 pub(in crate::store) mod records;
 mod redactions;

@@ -89,7 +89,9 @@ SELECT '', '', format('function %s(%s)', proname, pg_get_function_identity_argum
     'returns ', pg_get_function_result(oid), ' language ', (SELECT lanname FROM pg_language WHERE oid = prolang),
     ' volatility ', provolatile, CASE WHEN proisstrict THEN ' strict' END, CASE WHEN prosecdef THEN ' SECURITY DEFINER' END,
     CASE WHEN proowner <> (SELECT owner.oid FROM owner) THEN ' owner ' || proowner::REGROLE END,
-    CASE WHEN proconfig = ARRAY[format('search_path=%s, pg_temp', quote_ident(current_schema))] THEN ' search_path of its own'
+    -- pg_restore writes the same path with further quotation marks where the role has quote_all_identifiers = on.
+    CASE WHEN proconfig IN (ARRAY[format('search_path=%s, pg_temp', quote_ident(current_schema))],
+            ARRAY[format('search_path="%s", "pg_temp"', replace(current_schema::TEXT, '"', '""'))]) THEN ' search_path of its own'
         ELSE ' SET ' || array_to_string(proconfig, '; ') END,
     ' body ', encode(sha256(convert_to(prosrc, 'UTF8')), 'hex'))
 FROM pg_proc
