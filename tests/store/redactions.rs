@@ -24,6 +24,7 @@ crate::on_both_stores!(
     the_same_label_keeps_its_placeholder,
     commits_during_a_redaction_leave_no_label,
     a_killed_redaction_changes_nothing,
+    the_numbers_of_a_row_named_like_the_placeholder_are_added_up,
 );
 
 pub const NAME: &str = "Ada Lovelace";
@@ -441,4 +442,38 @@ async fn a_text_that_is_changed_during_a_redaction_keeps_the_change() {
     let (made, ()) = tokio::join!(redact(&fixture), change);
     let texts = fixture.store.annotations(day(1), day(31), 10).await.unwrap();
     assert_eq!(texts[0].content.text, "@ joined, and @ left".replace('@', &made.placeholder));
+}
+
+/// A record with numbers under the name and under the placeholder.
+fn with_a_row_named_like(placeholder: &str, run: Uuid, number: i8) -> Record {
+    let text = format!(
+        r#"{{"breakdown":{{"{NAME}":9007199254740993.50,"Zoe":1,"{placeholder}":2}},"sums":{{"{NAME}":1.0,"{placeholder}":1}},"sample_sizes":{{"{NAME}":2,"{placeholder}":1}},"other":{{"labels":0,"value":0}},"total":4,"unlabelled":0,"top_items":[{{"key":"{NAME}","value":3}},{{"key":"{placeholder}","value":2}}]}}"#
+    );
+    Record { metadata: serde_json::from_str(&text).unwrap(), ..named(run, number) }
+}
+
+/// A user of the platform may have chosen the placeholder as the name.
+async fn the_numbers_of_a_row_named_like_the_placeholder_are_added_up(fixture: Fixture) {
+    recorded(&fixture).await;
+    let wanted = redaction(NAME);
+    let placeholder = wanted.placeholder.clone();
+    let run = new_run(day(5));
+    fixture.store.start_run(&run).await.unwrap();
+    let before = with_a_row_named_like(&placeholder, run.id, 5);
+    fixture.store.commit(&[before], Some(&finish(run.id))).await.unwrap();
+    fixture.store.redact(&wanted).await.unwrap().unwrap();
+    let run = new_run(day(6));
+    fixture.store.start_run(&run).await.unwrap();
+    let later = with_a_row_named_like(&placeholder, run.id, 6);
+    let later = Record { collection_timestamp: noon() + 2.hours(), ..later };
+    fixture.store.commit(&[later], Some(&finish(run.id))).await.unwrap();
+    for number in [5, 6] {
+        let records = fixture.store.records(day(number), day(number), None).await.unwrap();
+        let metadata = &records[0].metadata;
+        let text = |part: &str| metadata[part][&placeholder].to_string();
+        assert_eq!((text("sums"), text("sample_sizes")), ("2".to_owned(), "3".to_owned()), "{metadata:?}");
+        assert_eq!(text("breakdown"), "0.666666666667", "a mean is computed again: {metadata:?}");
+        assert_eq!(metadata["breakdown"].as_object().unwrap().len(), 2);
+        assert_eq!(metadata["top_items"].as_array().unwrap().len(), 2);
+    }
 }

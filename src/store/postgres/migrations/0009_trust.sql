@@ -113,7 +113,7 @@ BEGIN
             is_merged := TRUE;
             own := CASE
                 WHEN jsonb_typeof(own) = 'number' AND jsonb_typeof(other) = 'number'
-                    THEN to_jsonb((own #>> '{}')::NUMERIC + (other #>> '{}')::NUMERIC)
+                    THEN to_jsonb(trim_scale((own #>> '{}')::NUMERIC + (other #>> '{}')::NUMERIC))
                 WHEN jsonb_typeof(own) = 'number' THEN own
                 WHEN jsonb_typeof(other) = 'number' THEN other
                 -- Of two that are no numbers, the first by the order of the keys of jsonb.
