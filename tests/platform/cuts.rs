@@ -273,7 +273,7 @@ async fn a_lost_connection_to_a_foreign_server_ends_the_cut() {
     let schema = subject.platform.inspect().await.unwrap();
     let mut cut = subject.platform.open_cut(Deadline::none()).await.unwrap();
     let reading = Reading::Count { rows, phase: Phase::Created };
-    let fault = cut.read(&schema, &sources, &[reading], &days).await.unwrap_err();
+    let fault = cut.read(&schema, &sources, &[reading], &days).await.unwrap_err().fault;
     assert_eq!((fault.class, fault.sqlstate.as_deref()), (FaultClass::Unreachable, Some("08006")));
 }
 
