@@ -5,7 +5,7 @@ use std::{fs, io, path::Path};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{error::BackupError, open_regular};
+use super::{error::BackupError, regular_file::open_regular};
 use crate::store::StoreContents;
 
 /// The file of the manifest in a backup's directory.

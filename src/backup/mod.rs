@@ -2,42 +2,35 @@
 //! read back before its backup gets its name, and compared with the manifest before and after it is restored.
 
 mod error;
+mod layout;
 mod manifest;
 mod newest;
+mod regular_file;
 
 use std::{
     fs::{self, File, Permissions},
     io::{self, Read},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::{Path, PathBuf},
+    os::unix::fs::PermissionsExt,
+    path::Path,
 };
 
 use jiff::Timestamp;
-use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 
-use self::newest::NAMED_AT;
 pub use self::{
     error::BackupError,
+    layout::Backup,
     manifest::{MANIFEST, Manifest},
-    newest::{Backups, Unusable, find},
+    newest::{FoundBackups, Unusable, find},
+};
+use self::{
+    layout::{COPY, NAMED_AT, PREFIX},
+    regular_file::open_regular,
 };
 use crate::store::{MigrationNames, Store, StoreContents};
 
-/// The file of the copy in a backup's directory.
-const COPY: &str = "store";
 /// How much of a file is read at once.
 const CHUNK_BYTES: usize = 1 << 20;
-/// The beginning of the names of backups.
-const PREFIX: &str = "daymark-";
-
-/// A backup that is complete.
-#[derive(Debug, Clone)]
-pub struct Backup {
-    pub path: PathBuf,
-    pub manifest: Manifest,
-}
-
 /// A store that was made of a backup.
 #[derive(Debug, Clone)]
 pub struct Restored {
@@ -128,17 +121,6 @@ fn difference(of_backup: &StoreContents, restored: &StoreContents) -> String {
             counts(of_backup),
             counts(restored)
         ),
-    }
-}
-
-/// Opens a file to read it. What is no regular file is refused: a pipe would be waited for, and a device might never end.
-fn open_regular(path: &Path) -> io::Result<File> {
-    // With O_NONBLOCK, opening a pipe returns at once. It means nothing for regular files.
-    let nonblock = OFlags::NONBLOCK.bits().cast_signed();
-    let file = File::options().read(true).custom_flags(nonblock).open(path)?;
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")),
     }
 }
 

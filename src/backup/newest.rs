@@ -4,14 +4,15 @@ use std::{fs, io, path::Path};
 
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
-use super::{Backup, BackupError, COPY, MANIFEST, Manifest, PREFIX};
-
-/// The time in the name of a backup, in UTC.
-pub(super) const NAMED_AT: &str = "%Y%m%dT%H%M%SZ";
+use super::{
+    error::BackupError,
+    layout::{Backup, COPY, NAMED_AT, PREFIX},
+    manifest::{MANIFEST, Manifest},
+};
 
 /// What a directory of backups holds.
 #[derive(Debug)]
-pub struct Backups {
+pub struct FoundBackups {
     /// The newest one whose copy has the size that its manifest says.
     pub newest: Option<Backup>,
     /// Those that were made later and cannot be restored, newest first.
@@ -30,7 +31,7 @@ pub struct Unusable {
 ///
 /// # Errors
 /// When the directory is missing or cannot be listed.
-pub fn find(directory: &Path) -> io::Result<Backups> {
+pub fn find(directory: &Path) -> io::Result<FoundBackups> {
     let mut newest: Option<Backup> = None;
     let mut unusable = Vec::new();
     for entry in fs::read_dir(directory)?.filter_map(Result::ok) {
@@ -51,13 +52,13 @@ pub fn find(directory: &Path) -> io::Result<Backups> {
             Err(BackupError::Newer { .. }) => continue,
             Err(_) => (named_at(time), format!("its {MANIFEST} is missing or cannot be read")),
         };
-        // A directory without a manifest and without a time in its name is somebody else's.
+        // A directory without a manifest and without a time in its name was not made by `daymark backup`.
         unusable.extend(made_at.map(|made_at| Unusable { name, problem, made_at }));
     }
     let since = newest.as_ref().map(|backup| backup.manifest.created_at);
     unusable.retain(|backup| since.is_none_or(|since| backup.made_at > since));
     unusable.sort_by_key(|backup| std::cmp::Reverse(backup.made_at));
-    Ok(Backups { newest, unusable })
+    Ok(FoundBackups { newest, unusable })
 }
 
 fn copy_problem(path: &Path, manifest: &Manifest) -> Option<String> {

@@ -5,7 +5,7 @@ use std::{io, path::Path};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    backup::{Backup, Backups, Unusable},
+    backup::{Backup, FoundBackups, Unusable},
     config::Finding,
     disk::free_bytes,
     pluralize::pluralize,
@@ -16,7 +16,7 @@ const MAX_AGE: SignedDuration = SignedDuration::from_hours(7 * 24);
 const MIB: u64 = 1 << 20;
 
 /// Warns of an old backup, of one that cannot be restored, or of none, and of a directory into which the next one cannot be written.
-pub fn backup_findings(directory: &Path, found: &io::Result<Backups>, now: Timestamp) -> Vec<Finding> {
+pub fn backup_findings(directory: &Path, found: &io::Result<FoundBackups>, now: Timestamp) -> Vec<Finding> {
     let newest = found.as_ref().ok().and_then(|found| found.newest.as_ref()).map(|backup| &backup.manifest);
     let missing = match found {
         Ok(found) => {

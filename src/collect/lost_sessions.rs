@@ -19,11 +19,11 @@ use crate::{
 pub(super) struct LostSessions {
     /// How often a run is retried after a lost session.
     retries: usize,
-    state: Mutex<State>,
+    state: Mutex<SessionLosses>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct SessionLosses {
     /// The attempts since the last one that succeeded.
     attempts: usize,
     readings: HashMap<Reading, Losses>,
@@ -155,7 +155,7 @@ impl LostSessions {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, SessionLosses> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

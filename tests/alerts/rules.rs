@@ -4,11 +4,12 @@ use std::{
     fs::File,
     path::PathBuf,
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use daymark::{
     alerts::{Evaluator, backtest, silence, unsilence},
+    clock::{Clock, SystemClock},
     collect::{CancellationToken, Context, backfill, collect_day, pause, resume},
     config::Config,
     corrections::{self, CorrectionRequest, RequestedChange, RequestedCorrection},
@@ -61,7 +62,7 @@ async fn an_instance_that_evaluates_no_rules_is_seen_by_others() {
     assert_eq!(evaluation().await, AlertEvaluation::Working);
     let path = PathBuf::from(world.store_url.replace("sqlite:", "") + "-locks/default.alerts");
     let file = File::options().write(true).open(&path).unwrap();
-    file.set_modified(SystemTime::now() - Duration::from_secs(7 * 60)).unwrap();
+    file.set_modified((SystemClock.now() - SignedDuration::from_mins(7)).into()).unwrap();
     drop(file);
     assert!(matches!(evaluation().await, AlertEvaluation::Silent(_)));
     let checked = check(&world.context, &[], CheckScope::ALL).await.findings;

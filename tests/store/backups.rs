@@ -170,7 +170,7 @@ async fn a_damaged_backup_is_refused(fixture: Fixture) {
     assert!(matches!(restoring().await, BackupError::OtherFormat { .. }));
     fs::remove_file(&manifest).unwrap();
     assert!(matches!(restoring().await, BackupError::NoBackup { .. }));
-    // Nobody will ever write to this pipe.
+    // No process writes to this pipe.
     make_pipe(&manifest);
     let refused = restoring().await.to_string();
     assert!(refused.contains("it is not a regular file"), "{refused}");
