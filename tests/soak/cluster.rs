@@ -97,6 +97,13 @@ impl Cluster {
         self.instances.push(Process::start(&url, &url, &settings));
     }
 
+    /// Starts the database again. The sessions of this test ended with it, and the test retries less often than a server does, so it
+    /// continues with new sessions.
+    pub fn start_database(&mut self) {
+        self.server.start();
+        self.world.context = self.world.another_process();
+    }
+
     /// Kills an instance, in half of the cases the one that leads the schedule, and starts another one.
     pub async fn kill_one(&mut self) {
         let leader = self.world.context.tenant.store.schedule_state().await.unwrap().leader;

@@ -44,7 +44,7 @@ impl Injected {
             Fault::Stop => {
                 cluster.server.stop();
                 pass(length_ms()).await;
-                cluster.server.start();
+                cluster.start_database();
                 self.stops += 1;
             }
             Fault::Hang => {
