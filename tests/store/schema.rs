@@ -253,3 +253,30 @@ async fn postgres_reads_a_metric_by_its_key_from_a_partition_without_statistics(
     let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     assert!(plan.iter().any(|step| step.contains("daily_metrics_2025_pkey")), "{plan:#?}");
 }
+
+/// A function that is missing in one of the lists would be refused as foreign by the next migration, or stay executable for the roles of an
+/// API.
+#[test]
+fn every_function_of_the_migrations_is_in_the_lists_of_daymarks_own() {
+    let postgres = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/postgres");
+    let read = |file: &str| std::fs::read_to_string(postgres.join(file)).unwrap();
+    let strangers = read("select_strangers.sql");
+    let mut migrations: Vec<_> =
+        std::fs::read_dir(postgres.join("migrations")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    migrations.sort();
+    let newest_list = migrations.iter().rev().find_map(|file| {
+        let sql = std::fs::read_to_string(file).unwrap();
+        sql.split_once("FUNCTION own_functions()").map(|(_, list)| list.to_owned())
+    });
+    let newest_list = newest_list.unwrap();
+    let objects = read("expected_objects.txt");
+    let functions: Vec<_> = objects
+        .lines()
+        .filter_map(|line| line.strip_prefix("\tfunction ")?.split_once('('))
+        .map(|(name, _)| format!("'{name}'"))
+        .collect();
+    assert!(functions.len() > 30, "{functions:?}");
+    for name in functions {
+        assert!(strangers.contains(&name) && newest_list.contains(&name), "{name} is missing in a list");
+    }
+}

@@ -14,6 +14,7 @@ WITH named AS (
           'refuse_unless_forwards', 'refuse_unless_resuming', 'refuse_unless_ending', 'keep_authorship', 'refuse_other_time',
           'number_revision', 'forget_judgements', 'named_labels', 'names_label', 'redacted_metadata', 'without_redacted_labels',
           'is_redacted_text', 'is_redaction', 'refuse_unless_redacting', 'sign_redaction', 'redact_label',
+          'refuse_unless_old_event', 'delete_old_events', 'refuse_other_revision', 'number_notification',
           'restrict_privileges', 'secure_rows', 'ensure_partition', 'refuse_other_key',
           'caller_is_admin', 'own_tables', 'own_functions', 'grant_api_roles', 'notify_change'
       )
