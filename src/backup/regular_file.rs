@@ -1,10 +1,10 @@
-//! Opening the files of a backup, which may be other than what a backup has.
+//! Opens the files of a backup, if they are regular files.
 
 use std::{fs::File, io, os::unix::fs::OpenOptionsExt, path::Path};
 
 use rustix::fs::OFlags;
 
-/// Opens a file to read it. What is no regular file is refused: a pipe would be waited for, and a device might never end.
+/// Opens a file to read it. Pipes and devices are refused: opening a pipe waits for a writer, and a device may never end.
 pub(super) fn open_regular(path: &Path) -> io::Result<File> {
     // With O_NONBLOCK, opening a pipe returns at once. It means nothing for regular files.
     let nonblock = OFlags::NONBLOCK.bits().cast_signed();
