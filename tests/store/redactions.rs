@@ -171,12 +171,12 @@ pub async fn everything(fixture: &Fixture) -> String {
     let mut rows = Vec::new();
     if fixture.is_postgres() {
         let mut session = fixture.postgres_session().await;
-        let tables: Vec<String> = sqlx::query_scalar("SELECT own_tables::TEXT FROM own_tables()")
+        let tables: Vec<String> = sqlx::query_scalar("SELECT own_tables::TEXT FROM own_tables() ORDER BY 1")
             .fetch_all(&mut session)
             .await
             .unwrap();
         for table in tables {
-            let select = AssertSqlSafe(format!("SELECT row::TEXT FROM {table} AS row"));
+            let select = AssertSqlSafe(format!("SELECT row::TEXT FROM {table} AS row ORDER BY 1"));
             let of_table: Vec<String> = sqlx::query_scalar(select).fetch_all(&mut session).await.unwrap();
             rows.extend(of_table);
         }
