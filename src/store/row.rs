@@ -70,7 +70,7 @@ impl UnreadableRows {
         let Self { rows: left_out, first: Some(error) } = self else { return };
         let mut throttles = THROTTLES.lock();
         if let Some(suppressed) = throttles.entry(table).or_default().allow_now() {
-            tracing::error!(location, table, left_out, suppressed, %error, "left out rows that cannot be read; daymark check names what is wrong");
+            tracing::error!(location, table, left_out, suppressed, %error, "left out rows that cannot be read; the error is that of the first of them");
         }
     }
 }
